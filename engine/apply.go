@@ -1,0 +1,260 @@
+package engine
+
+import "fmt"
+
+// Output receives what one Apply produced. It is reused from entry to entry.
+type Output struct {
+	// WantResults asks for an encoded result of every op: on the node that somebody waits on.
+	WantResults bool
+	// Expired is the number of reservations whose hold ended.
+	Expired int
+	// Events is the frame of the entry's events, empty when nothing happened. It is valid until the
+	// next Apply.
+	Events  []byte
+	results []byte
+	ends    []int
+}
+
+// Result returns the encoded result of op i, from 0; see [DecodeResult]. It is valid until the next
+// Apply with this Output.
+func (o *Output) Result(i int) []byte {
+	from := 0
+	if i > 0 {
+		from = o.ends[i-1]
+	}
+	return o.results[from:o.ends[i]]
+}
+
+// Results returns the results of all ops, one behind the other, and where each ends.
+func (o *Output) Results() (all []byte, ends []int) { return o.results, o.ends }
+
+// scratch is room that is reused from command to command, so that apply allocates nothing.
+type scratch struct {
+	commands [kindEnd]Command
+	coder    coder
+	faults   faults
+	verdict  verdict
+	// opVerdict is of the op of a group, beside that of the group.
+	opVerdict verdict
+	plan      plan
+	supply    supply
+	acts      []act
+	units     []unit
+	kit       []kitPart
+	marks     []markRow
+	refs      []string
+	blob      []byte
+	raised    []stockRef // rows that became more available during the command
+	fallen    []stockRef // rows that a shortfall may have come to
+	expiring  []resvRef
+	waiting   []claim
+	losers    []claim
+	sources   []uint32
+	steps     int64 // places that shortfalls may still change in this entry
+	result    Result
+	view      Reservation
+	stock     StockResult
+	grouped   []byte // encoded results of a group's ops
+}
+
+// verdict is what became of one command, before it is encoded.
+type verdict struct {
+	refusal  Refusal
+	replayed bool
+	existed  bool
+	index    uint64
+	field    field
+	at       int
+	shorts   []shortRow
+	status   StockStatus
+	moved    int64 // of a set: movements replayed
+	stock    stockRef
+	mirrored bool // a status without a balance
+	resv     resvRef
+	ops      int // of a group: how many results there are in scratch.grouped
+}
+
+// shortRow says that more was wanted of a SKU than there was.
+type shortRow struct {
+	sku              uint32
+	wanted, sellable int64
+}
+
+func (v *verdict) reset(index uint64) {
+	*v = verdict{index: index, at: -1, shorts: v.shorts[:0]}
+}
+
+func (v *verdict) refuse(r Refusal, at field) { v.refusal, v.field = r, at }
+
+func (v *verdict) lack(sku uint32, wanted, sellable int64) {
+	v.shorts = append(v.shorts, shortRow{sku: sku, wanted: wanted, sellable: sellable})
+}
+
+// Apply runs one entry: it moves the time, ends what is due, goes on with what is unfinished, and
+// runs the ops in order. The index must be above Index. It cannot fail: an op that cannot be decoded
+// was never written by [EntryBuilder], and is a panic that names the index.
+func (l *Ledger) Apply(index uint64, e Entry, out *Output) {
+	l.begin(index, e)
+	out.results, out.ends = out.results[:0], out.ends[:0]
+	out.Expired = l.expire()
+	l.allocateShort()
+	l.resumeShortfalls()
+	rest := e.ops
+	for i := range e.Count {
+		head, body, next, err := splitOp(rest)
+		if err != nil {
+			panic(fmt.Sprintf("engine: entry %d: op %d: %v", index, i, err))
+		}
+		c, err := l.work.decode(head.kind, body)
+		if err != nil {
+			panic(fmt.Sprintf("engine: entry %d: op %d: %v", index, i, err))
+		}
+		v := &l.work.verdict
+		l.run(head.key, c, v, out.WantResults)
+		if out.WantResults {
+			out.results = l.encodeVerdict(out.results, v)
+			out.ends = append(out.ends, len(out.results))
+		}
+		rest = next
+	}
+	l.evictAnswers()
+	out.Events = l.events.frame()
+	if index%digestEvery == 0 {
+		l.keepDigests(index + 1)
+	}
+}
+
+// SkipTo moves the index past entries that are not the ledger's.
+func (l *Ledger) SkipTo(index uint64) {
+	if index > l.index {
+		l.keepDigests(index + 1)
+		l.index = index
+	}
+}
+
+func (l *Ledger) begin(index uint64, e Entry) {
+	if index <= l.index {
+		panic(fmt.Sprintf("engine: entry %d after entry %d", index, l.index))
+	}
+	l.keepDigests(index)
+	l.index = index
+	l.now = max(l.now, e.Now)
+	l.work.expiring = l.work.expiring[:0]
+	if due := min(e.Due, l.now); due > l.due {
+		l.work.expiring = l.wheel.collect(l, l.work.expiring, l.due+1, due)
+		l.due = due
+	}
+	l.events.begin(index, l.now, l.eventSeq+1)
+}
+
+// decode reads a command into the reused one of its kind.
+func (w *scratch) decode(k kind, body []byte) (Command, error) {
+	if k >= kindEnd {
+		return nil, &EntryError{Reason: "a kind of command is not known to this build"}
+	}
+	c := w.commands[k]
+	if c == nil {
+		if c = newCommand(k); c == nil {
+			return nil, &EntryError{Reason: "a kind of command is not known to this build"}
+		}
+		w.commands[k] = c
+	}
+	return c, decodeBody(&w.coder, c, body)
+}
+
+// run answers one command: from memory if its key is known, else by doing it.
+func (l *Ledger) run(key Key, c Command, v *verdict, results bool) {
+	v.reset(l.index)
+	f := &l.work.faults
+	*f = faults{}
+	if c.check(f); f.reason != "" {
+		v.refuse(Invalid, f.field)
+		return
+	}
+	var content uint64
+	if !key.IsZero() {
+		content = l.contentOf(c)
+		if n := l.findAnswer(key); n != 0 {
+			l.recall(n, key, content, c, v, results)
+			return
+		}
+	}
+	if g, ok := c.(*Group); ok {
+		l.group(key, content, g, v, results)
+		return
+	}
+	l.do(c, v)
+	l.resolveShortfalls()
+	l.allocateShort()
+	if !key.IsZero() {
+		l.addAnswer(answerOf(key, content, v), v.shorts)
+	}
+}
+
+// do runs one command that is not a group. Each kind first looks for a refusal, in the order of
+// docs/LEDGER.md, and changes nothing until there can be none.
+func (l *Ledger) do(c Command, v *verdict) {
+	switch c := c.(type) {
+	case *Reserve:
+		l.reserve(c, v)
+	case *Commit:
+		l.commit(c, v)
+	case *Release:
+		l.release(c, v)
+	case *Ship:
+		l.ship(c, v)
+	case *Return:
+		l.giveBack(c, v)
+	case *Extend:
+		l.extend(c, v)
+	case *Add:
+		l.add(c, v)
+	case *Transfer:
+		l.transfer(c, v)
+	case *Set:
+		l.set(c, v)
+	case *Adjust:
+		l.adjust(c, v)
+	case *Move:
+		l.move(c, v)
+	case *Mirror:
+		l.mirror(c, v)
+	case *Tick:
+	case *DefineSKU:
+		l.defineSKU(c, v)
+	case *DefineLocation:
+		l.defineLocation(c, v)
+	case *DefineChannel:
+		l.defineChannel(c, v)
+	case *Delete:
+		l.delete(c, v)
+	case *Configure:
+		l.configure(c)
+	default:
+		panic(fmt.Sprintf("engine: no way to do a %T", c))
+	}
+}
+
+func (l *Ledger) configure(c *Configure) {
+	if l.limits.ClusterID == [16]byte{} {
+		l.limits.ClusterID = c.Limits.ClusterID
+	}
+	for _, s := range [...]struct{ to, from *int64 }{
+		{&l.limits.ResultsMax, &c.Limits.ResultsMax},
+		{&l.limits.ResultsAge, &c.Limits.ResultsAge},
+		{&l.limits.EventsMax, &c.Limits.EventsMax},
+		{&l.limits.ShortfallStep, &c.Limits.ShortfallStep},
+	} {
+		if *s.from != 0 {
+			*s.to = *s.from
+		}
+	}
+}
+
+// contentOf hashes a command by what was said, so that the same said again is recognised.
+func (l *Ledger) contentOf(c Command) uint64 {
+	x := &l.work.coder
+	*x = coder{mode: hashing, hash: uint64(c.kind()), names: l}
+	c.wire(x)
+	return mixWide(x.hash, 'C')
+}

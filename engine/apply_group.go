@@ -1,0 +1,70 @@
+package engine
+
+// group runs several commands, each seeing the effects of those before it. Its own answer is
+// remembered before those of its ops, so that it is also forgotten before them and a repetition
+// never does half of a group again.
+func (l *Ledger) group(key Key, content uint64, g *Group, v *verdict, results bool) {
+	var own uint64
+	if !key.IsZero() {
+		own = l.addAnswer(answerOf(key, content, v), nil)
+	}
+	l.work.grouped = l.work.grouped[:0]
+	if g.Atomic {
+		l.beginUndo()
+	}
+	each := &l.work.opVerdict
+	for i, op := range g.Ops {
+		l.run(key.At(i+1), op, each, results)
+		if g.Atomic && each.refusal != Accepted {
+			v.refusal, v.at = each.refusal, i
+			v.shorts = append(v.shorts, each.shorts...)
+			break
+		}
+		if results {
+			l.work.grouped = l.encodeVerdict(l.work.grouped, each)
+		}
+	}
+	v.ops = len(g.Ops)
+	if !g.Atomic {
+		return
+	}
+	if v.refusal == Accepted {
+		l.undo = nil
+		return
+	}
+	l.rollBack()
+	l.settleGroup(own, v)
+	if results {
+		l.encodeRefusedGroup(v, each)
+	}
+}
+
+// settleGroup writes the verdict of a refused group into its answer. Nobody has seen that answer:
+// the entry is still being applied.
+func (l *Ledger) settleGroup(own uint64, v *verdict) {
+	if own == 0 {
+		return
+	}
+	row := *l.remember.at(own)
+	l.undoAnswers(own)
+	if v.refusal == IdempotencyConflict {
+		return
+	}
+	l.addAnswer(answerOf(row.key, row.content, v), v.shorts)
+}
+
+// encodeRefusedGroup makes the results of the ops of a refused atomic group.
+func (l *Ledger) encodeRefusedGroup(v, failed *verdict) {
+	l.work.grouped = l.work.grouped[:0]
+	failed.resv, failed.stock, failed.mirrored = 0, 0, false
+	var idle verdict
+	idle.reset(v.index)
+	idle.refusal = NotAttempted
+	for i := range v.ops {
+		if i == v.at {
+			l.work.grouped = l.encodeVerdict(l.work.grouped, failed)
+		} else {
+			l.work.grouped = l.encodeVerdict(l.work.grouped, &idle)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package engine
+
+// Ledger is the state. One goroutine at a time may use it, for reading too.
+type Ledger struct {
+	bits   uint // 2^bits shards
+	shards []shard
+
+	index    uint64 // of the last entry applied
+	now, due int64  // ledger time, ms since 1970
+	seq      uint64 // of the newest reservation
+	eventSeq uint64 // of the newest event
+	limits   Limits
+	epoch    uint8 // rows of this epoch need no before-image; see sweep.go
+
+	names     names
+	wheel     wheel
+	remember  remembered
+	shortfall []stockRef // shortfalls that an entry left over, by (SKU number, location number)
+	digest    digest
+	sweep     *Sweep // the running one, or nil
+	undo      *undo  // of the running atomic group, or nil
+	live      int64  // reservations with a deadline
+
+	events eventWriter // of the entry that is being applied
+	work   scratch
+}
+
+// shard is one part of the tables: stock by SKU number, reservations by id, remembered answers by
+// key. A shard has no order and no meaning of its own.
+type shard struct {
+	skus    slab[skuRow] // slot n+1 is SKU number n<<bits|shard
+	stock   slab[stockRow]
+	marks   slab[markRow]
+	resv    slab[resvRow]
+	parts   slab[partRow]
+	blobs   arena
+	byName  index // SKU numbers, by hash of the name
+	byID    index // reservations, by hash of the id
+	results index // remembered answers, by key
+}
+
+// Options are the choices that are made once, when a ledger is created.
+type Options struct {
+	// ShardBits is k of the 2^k shards: 0 to 8, default 6. More shards make smaller steps of growth
+	// and more blocks to load at the same time. The digest does not depend on it.
+	ShardBits uint
+}
+
+// New returns an empty ledger.
+func New(o Options) *Ledger {
+	if o.ShardBits == 0 {
+		o.ShardBits = 6
+	}
+	o.ShardBits = min(o.ShardBits, 8)
+	l := &Ledger{
+		bits:   o.ShardBits,
+		shards: make([]shard, 1<<o.ShardBits),
+		limits: DefaultLimits(),
+		epoch:  1,
+	}
+	l.names.init()
+	l.remember.head, l.remember.tail = 1, 1
+	return l
+}
+
+// Index is the index of the last entry that was applied or skipped.
+func (l *Ledger) Index() uint64 { return l.index }
+
+// Now is the ledger's time, in ms since 1970: the highest stamp so far.
+func (l *Ledger) Now() int64 { return l.now }
+
+// Due is the moment, in ms since 1970, up to which holds have ended.
+func (l *Ledger) Due() int64 { return l.due }
+
+// Limits are the replicated limits.
+func (l *Ledger) Limits() Limits { return l.limits }
+
+// LastEvent is the sequence of the newest event; 0 before the first.
+func (l *Ledger) LastEvent() uint64 { return l.eventSeq }
+
+// Unfinished reports whether an entry left work over, so that another one, if only a tick, is
+// needed to go on.
+func (l *Ledger) Unfinished() bool { return len(l.shortfall) > 0 }
+
+// Counts are the sizes of the tables.
+type Counts struct {
+	SKUs, Locations, Channels int64
+	StockRows                 int64
+	Reservations              int64 // all that are known, ended ones too
+	LiveHolds                 int64 // those with a deadline
+	Results                   int64 // remembered answers
+}
+
+// Counts returns the sizes of the tables, for metrics.
+func (l *Ledger) Counts() Counts {
+	c := Counts{
+		SKUs:      int64(l.names.skuCount),
+		Locations: int64(len(l.names.locations.byName)),
+		Channels:  int64(len(l.names.channels.byName)),
+		LiveHolds: l.live,
+		Results:   int64(l.remember.tail - l.remember.head),
+	}
+	for i := range l.shards {
+		c.StockRows += int64(l.shards[i].stock.live())
+		c.Reservations += int64(l.shards[i].resv.live())
+	}
+	return c
+}
+
+func (l *Ledger) shardMask() uint32 { return 1<<l.bits - 1 }
+
+// shardOf returns the shard of a hashed key. It takes the top bits: an index takes the low ones.
+func (l *Ledger) shardOf(hash uint64) uint32 { return uint32(hash >> (64 - l.bits)) }
+
+// A ref names a row across shards: its slot in the high bits, its shard in the low ones. 0 is none.
+type (
+	stockRef uint32
+	resvRef  uint32
+	partRef  uint32
+)
+
+func (l *Ledger) stockAt(r stockRef) *stockRow {
+	return l.shards[uint32(r)&l.shardMask()].stock.at(uint32(r) >> l.bits)
+}
+
+func (l *Ledger) resvAt(r resvRef) *resvRow {
+	return l.shards[uint32(r)&l.shardMask()].resv.at(uint32(r) >> l.bits)
+}
+
+func (l *Ledger) partAt(r partRef) *partRow {
+	return l.shards[uint32(r)&l.shardMask()].parts.at(uint32(r) >> l.bits)
+}
+
+// makeRef builds a ref; every table of a shard has fewer than 2^(32-bits) rows.
+func (l *Ledger) makeRef(slot, shard uint32) uint32 { return slot<<l.bits | shard }

@@ -1,0 +1,32 @@
+package engine
+
+// The ledger's fixed limits. A limit that may differ between clusters is in [Limits].
+const (
+	MaxQty              = 1_000_000_000     // units a line, a change or a component may name
+	MaxBalance          = 1_000_000_000_000 // on hand, held, committed, either side of 0
+	MaxLines            = 1_000             // lines of a reservation, picks of a verb
+	MaxComponents       = 100               // of a kit
+	MaxGroup            = 10_000            // commands of a group
+	MaxChannelLocations = 1_000
+	MaxLocations        = 10_000
+	MaxChannels         = 10_000
+	MaxSKUs             = 1 << 26
+	MaxSKUBytes         = 255
+	MaxIDBytes          = 128
+	MaxRefBytes         = 128
+	MaxNoteBytes        = 255 // source, master, reason, package, tracking
+	MaxAttributes       = 4 << 10
+	MaxTTL              = 30 * 24 * 60 * 60 * 1000 // ms
+	MinTTL              = 1000                     // ms
+	MaxCommandBytes     = 1 << 20                  // one encoded command
+)
+
+// DefaultLimits are the limits of a new ledger.
+func DefaultLimits() Limits {
+	return Limits{
+		ResultsMax:    5_000_000,
+		ResultsAge:    24 * 60 * 60 * 1000,
+		EventsMax:     1 << 30,
+		ShortfallStep: 5_000,
+	}
+}

@@ -1,0 +1,275 @@
+package engine
+
+import (
+	"slices"
+
+	"github.com/zeebo/xxh3"
+)
+
+// names are the three name tables. A name's number is given by apply in log order and never again;
+// the text of a number is kept for ever, because events and ended reservations still show it.
+//
+// There may be millions of SKUs, so their rows are without pointers and in the shards. Locations and
+// channels are few and are plain Go values.
+type names struct {
+	skuNext   uint32 // the next number; numbers begin at 1
+	skuCount  int    // not deleted
+	texts     arena  // names, attributes
+	uses      slab[kitUse]
+	parts     slab[kitPart]
+	locations table[locationDef]
+	channels  table[channelDef]
+}
+
+// skuRow is one SKU, 40 bytes.
+type skuRow struct {
+	hash       uint64   // of the name
+	name       uint32   // in names.texts
+	attributes uint32   // in names.texts
+	kit        uint32   // first kitPart; 0: not a kit
+	usedIn     uint32   // first kitUse: kits that have it, or had it, as a component
+	stock      stockRef // first row of its stock
+	short      stockRef // the row without location that lists its short units; 0: never had any
+	components uint16   // of the kit
+	deleted    bool
+	epoch      uint8
+}
+
+// kitPart is one component of a kit; parts are in the order of the definition.
+type kitPart struct {
+	sku  uint32
+	qty  uint32 // 1 to MaxQty
+	next uint32
+}
+
+// kitUse says that a SKU is a component of a kit.
+type kitUse struct {
+	kit  uint32
+	next uint32
+}
+
+// locationDef is one location.
+type locationDef struct {
+	Location
+	hash uint64
+	rows int64 // stock rows here that are not blank
+	used int64 // channels that list it
+	gone bool
+}
+
+// channelDef is one channel.
+type channelDef struct {
+	Channel
+	hash      uint64
+	locations []uint32 // numbers, in order
+	sourcing  []uint32 // those that a line without location draws from
+	mixed     bool     // lists merchant and fba locations
+	live      int64    // live units of its reservations, for in-use
+	gone      bool
+}
+
+// table maps names to numbers and numbers to definitions; number n is at rows[n-1].
+type table[T any] struct {
+	rows   []*T
+	byName map[string]uint32
+}
+
+func (n *names) init() {
+	n.skuNext = 1
+	n.locations.byName = map[string]uint32{}
+	n.channels.byName = map[string]uint32{}
+}
+
+func (t *table[T]) at(number uint32) *T { return t.rows[number-1] }
+
+// Number returns the numbered form of n, or n itself when the name is unknown or numbered already.
+// It is for the leader, before it proposes.
+func (l *Ledger) Number(k NameKind, n Name) Name {
+	if _, ok := n.number(); ok || n == "" {
+		return n
+	}
+	if num := l.find(k, n); num != 0 {
+		return numbered(num)
+	}
+	return n
+}
+
+// Resolve numbers every name of c that is known, in place.
+func (l *Ledger) Resolve(c Command) {
+	x := coder{mode: numbering, names: l}
+	c.wire(&x)
+}
+
+// NameOf returns the text of a number, also of a name that was deleted since; "" for 0 and for a
+// number that was never given.
+func (l *Ledger) NameOf(k NameKind, number uint32) string {
+	switch {
+	case number == 0:
+	case k == SKUName && number < l.names.skuNext:
+		return string(l.skuName(number))
+	case k == LocationName && int(number) <= len(l.names.locations.rows):
+		return l.names.locations.at(number).Name
+	case k == ChannelName && int(number) <= len(l.names.channels.rows):
+		return l.names.channels.at(number).Name
+	}
+	return ""
+}
+
+// find returns the number of a name of either form, or 0 when it is unknown or deleted.
+func (l *Ledger) find(k NameKind, n Name) uint32 {
+	num, isNumber := n.number()
+	switch k {
+	case SKUName:
+		if !isNumber {
+			return l.findSKU(string(n))
+		}
+		if num < l.names.skuNext && !l.sku(num).deleted {
+			return num
+		}
+	case LocationName:
+		if !isNumber {
+			return l.names.locations.byName[string(n)]
+		}
+		if int(num) <= len(l.names.locations.rows) && !l.location(num).gone {
+			return num
+		}
+	case ChannelName:
+		if !isNumber {
+			return l.names.channels.byName[string(n)]
+		}
+		if int(num) <= len(l.names.channels.rows) && !l.channel(num).gone {
+			return num
+		}
+	}
+	return 0
+}
+
+func (l *Ledger) findSKU(name string) uint32 {
+	h := xxh3.HashString(name)
+	sh := &l.shards[l.shardOf(h)]
+	for p := sh.byName.probe(h); p.next(); {
+		if row := l.sku(p.slot); row.hash == h && l.names.texts.text(row.name) == name {
+			return p.slot
+		}
+	}
+	return 0
+}
+
+func (l *Ledger) sku(number uint32) *skuRow {
+	return l.shards[number&l.shardMask()].skus.at(number>>l.bits + 1)
+}
+
+func (l *Ledger) location(number uint32) *locationDef { return l.names.locations.at(number) }
+func (l *Ledger) channel(number uint32) *channelDef   { return l.names.channels.at(number) }
+
+// skuName returns a SKU's name; the bytes are valid for ever.
+func (l *Ledger) skuName(number uint32) []byte { return l.names.texts.at(l.sku(number).name) }
+
+// nameHash returns a hash of the text of a name of either form.
+func (l *Ledger) nameHash(k NameKind, n Name) uint64 {
+	num, ok := n.number()
+	switch {
+	case !ok:
+		return xxh3.HashString(string(n))
+	case k == SKUName && num < l.names.skuNext:
+		return l.sku(num).hash
+	case k == LocationName && int(num) <= len(l.names.locations.rows):
+		return l.location(num).hash
+	case k == ChannelName && int(num) <= len(l.names.channels.rows):
+		return l.channel(num).hash
+	}
+	return 0
+}
+
+// isKitAt reports whether a unit of the SKU at the location stands for its components: a kit has
+// stock of its own only where Amazon keeps it.
+func (l *Ledger) isKitAt(sku, location uint32) bool {
+	return l.sku(sku).kit != 0 && (location == 0 || l.location(location).Kind == Merchant)
+}
+
+// addSKU gives a new SKU its row under the next number, or under the one that it had when loading.
+func (l *Ledger) addSKU(number uint32, name string) *skuRow {
+	sh := &l.shards[number&l.shardMask()]
+	for sh.skus.end() <= number>>l.bits+1 {
+		sh.skus.take()
+	}
+	row := l.sku(number)
+	*row = skuRow{hash: xxh3.HashString(name), name: l.names.texts.put([]byte(name))}
+	l.names.skuNext = max(l.names.skuNext, number+1)
+	return row
+}
+
+func (l *Ledger) indexSKU(number uint32) {
+	h := l.sku(number).hash
+	l.shards[l.shardOf(h)].byName.put(h, number)
+	l.names.skuCount++
+}
+
+func (l *Ledger) unindexSKU(number uint32) {
+	h := l.sku(number).hash
+	l.shards[l.shardOf(h)].byName.drop(h, number)
+	l.names.skuCount--
+}
+
+// setKit replaces a SKU's components.
+func (l *Ledger) setKit(number uint32, kit []kitPart) {
+	row := l.sku(number)
+	for at := row.kit; at != 0; {
+		next := l.names.parts.at(at).next
+		l.names.parts.give(at)
+		at = next
+	}
+	row.kit, row.components = 0, uint16(len(kit))
+	for i := len(kit) - 1; i >= 0; i-- {
+		at := l.names.parts.take()
+		*l.names.parts.at(at) = kitPart{sku: kit[i].sku, qty: kit[i].qty, next: row.kit}
+		row.kit = at
+		l.noteUse(kit[i].sku, number)
+	}
+}
+
+// noteUse remembers that the kit has, or had, the component. It is never forgotten while the ledger
+// lives, since a line keeps the composition of its kit; a reload forgets the idle ones, which only
+// spares looking at them.
+func (l *Ledger) noteUse(component, kit uint32) {
+	row := l.sku(component)
+	for at := row.usedIn; at != 0; at = l.names.uses.at(at).next {
+		if l.names.uses.at(at).kit == kit {
+			return
+		}
+	}
+	at := l.names.uses.take()
+	*l.names.uses.at(at) = kitUse{kit: kit, next: row.usedIn}
+	row.usedIn = at
+}
+
+// isComponent reports whether a kit's present definition has the SKU.
+func (l *Ledger) isComponent(sku uint32) bool {
+	for at := l.sku(sku).usedIn; at != 0; at = l.names.uses.at(at).next {
+		for p := l.sku(l.names.uses.at(at).kit).kit; p != 0; p = l.names.parts.at(p).next {
+			if l.names.parts.at(p).sku == sku {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// linkChannel works out what follows from a channel's locations.
+func (l *Ledger) linkChannel(c *channelDef) {
+	c.sourcing = c.sourcing[:0]
+	var fba []uint32
+	for _, n := range c.locations {
+		if l.location(n).Kind == Merchant {
+			c.sourcing = append(c.sourcing, n)
+		} else {
+			fba = append(fba, n)
+		}
+	}
+	c.mixed = len(c.sourcing) > 0 && len(fba) > 0
+	if len(c.sourcing) == 0 {
+		c.sourcing = fba
+	}
+}
+
+func (c *channelDef) lists(location uint32) bool { return slices.Contains(c.locations, location) }

@@ -1,0 +1,123 @@
+package engine
+
+import "math"
+
+// Recall returns the remembered answer to op, if its key is known; also the refusal of another
+// command under that key. It reads only, and is for answering repetitions without an entry.
+func (l *Ledger) Recall(op Op) (Result, bool) {
+	if op.Key.IsZero() || Validate(op.Command) != nil {
+		return Result{}, false
+	}
+	n := l.findAnswer(op.Key)
+	if n == 0 {
+		return Result{}, false
+	}
+	var v verdict
+	v.reset(l.index)
+	l.recall(n, op.Key, l.contentOf(op.Command), op.Command, &v, true)
+	r, err := DecodeResult(l.encodeVerdict(nil, &v))
+	return r, err == nil
+}
+
+func answerOf(key Key, content uint64, v *verdict) answerRow {
+	row := answerRow{key: key, content: content, index: v.index, refusal: v.refusal, status: v.status}
+	if v.existed {
+		row.flags |= answerExisted
+	}
+	row.extra = int32(min(max(v.moved, math.MinInt32), math.MaxInt32))
+	if v.at >= 0 {
+		row.flags |= answerHasPlace
+		row.extra = int32(v.at)
+	}
+	return row
+}
+
+// recall answers from memory: the verdict as it was, what it is about as it is now.
+func (l *Ledger) recall(n uint64, key Key, content uint64, c Command, v *verdict, results bool) {
+	row := l.remember.at(n)
+	if row.content != content {
+		v.refuse(IdempotencyConflict, field{})
+		return
+	}
+	v.replayed, v.refusal, v.index, v.status = true, row.refusal, row.index, row.status
+	v.existed = row.flags&answerExisted != 0
+	if row.flags&answerHasPlace != 0 {
+		v.at = int(row.extra)
+	} else {
+		v.moved = int64(row.extra)
+	}
+	for _, s := range l.remember.shortsOf(n) {
+		v.lack(s.sku, s.wanted, s.sellable)
+	}
+	if g, ok := c.(*Group); ok {
+		l.recallGroup(key, g, v, results)
+		return
+	}
+	l.subject(c, v)
+}
+
+// subject finds what a command is about.
+func (l *Ledger) subject(c Command, v *verdict) {
+	switch c := c.(type) {
+	case *Set:
+		v.stock = l.findStock(c.SKU, c.Location)
+	case *Adjust:
+		v.stock = l.findStock(c.SKU, c.Location)
+	case *Move:
+		v.stock = l.findStock(c.SKU, c.From)
+	case *Mirror:
+		v.resv, v.mirrored = l.findResv(c.ID), true
+	case *Reserve:
+		v.resv = l.findResv(c.ID)
+	case *Add:
+		v.resv = l.findResv(c.ID)
+	case *Extend:
+		v.resv = l.findResv(c.ID)
+	case *Commit:
+		v.resv = l.findResv(c.ID)
+	case *Release:
+		v.resv = l.findResv(c.ID)
+	case *Ship:
+		v.resv = l.findResv(c.ID)
+	case *Return:
+		v.resv = l.findResv(c.ID)
+	case *Transfer:
+		v.resv = l.findResv(c.ID)
+	}
+}
+
+func (l *Ledger) findStock(sku, location Name) stockRef {
+	s, at := l.find(SKUName, sku), l.find(LocationName, location)
+	if s == 0 || at == 0 {
+		return 0
+	}
+	return l.stockOf(s, at)
+}
+
+// recallGroup puts together the results of a group's ops.
+func (l *Ledger) recallGroup(key Key, g *Group, v *verdict, results bool) {
+	l.work.grouped = l.work.grouped[:0]
+	if v.ops = len(g.Ops); !results {
+		return
+	}
+	var each verdict
+	for i, op := range g.Ops {
+		each.reset(v.index)
+		each.replayed = true
+		n := uint64(0)
+		if v.refusal == Accepted {
+			n = l.findAnswer(key.At(i + 1))
+		}
+		switch {
+		case n != 0:
+			l.recall(n, key.At(i+1), l.contentOf(op), op, &each, true)
+		case v.refusal == Accepted: // forgotten since: what it was about, without its words
+			l.subject(op, &each)
+		case i == v.at:
+			each.refusal, each.shorts = v.refusal, append(each.shorts, v.shorts...)
+		default:
+			each.refusal = NotAttempted
+		}
+		l.work.grouped = l.encodeVerdict(l.work.grouped, &each)
+	}
+}
