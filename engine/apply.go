@@ -69,7 +69,7 @@ type verdict struct {
 	status   StockStatus
 	moved    int64 // of a set: movements replayed
 	stock    stockRef
-	mirrored bool // a status without a balance
+	balance  bool // the result has the balance of stock, zero if there is no row yet
 	resv     resvRef
 	ops      int // of a group: how many results there are in scratch.grouped
 }

@@ -56,7 +56,7 @@ func (l *Ledger) settleGroup(own uint64, v *verdict) {
 // encodeRefusedGroup makes the results of the ops of a refused atomic group.
 func (l *Ledger) encodeRefusedGroup(v, failed *verdict) {
 	l.work.grouped = l.work.grouped[:0]
-	failed.resv, failed.stock, failed.mirrored = 0, 0, false
+	failed.resv, failed.stock, failed.balance = 0, 0, false
 	var idle verdict
 	idle.reset(v.index)
 	idle.refusal = NotAttempted

@@ -2,7 +2,6 @@ package engine
 
 // mirror replaces one foreign allocation whole.
 func (l *Ledger) mirror(c *Mirror, v *verdict) {
-	v.mirrored = true
 	v.resv = l.findResv(c.ID)
 	number := l.find(ChannelName, c.Channel)
 	if l.cannotMirror(c, number, v); v.refusal != Accepted {
@@ -12,6 +11,7 @@ func (l *Ledger) mirror(c *Mirror, v *verdict) {
 	if asOf == 0 {
 		asOf = l.now
 	}
+	v.balance = true // only for the status: it is of no one location
 	if v.resv == 0 {
 		l.seq++
 		v.resv = l.newResv(c.ID, nil, resvRow{

@@ -6,7 +6,8 @@ import "github.com/zeebo/xxh3"
 const MasterHoldfast = "holdfast"
 
 func (l *Ledger) set(c *Set, v *verdict) {
-	sku, location := l.stockChange(c.SKU, c.Location, "location", c.Source, v)
+	sku, location := l.stockChange(c.SKU, c.Location, "location", v)
+	l.mayChange(sku, location, "location", c.Source, v)
 	if v.refusal != Accepted {
 		return
 	}
@@ -54,7 +55,8 @@ func (l *Ledger) set(c *Set, v *verdict) {
 }
 
 func (l *Ledger) adjust(c *Adjust, v *verdict) {
-	sku, location := l.stockChange(c.SKU, c.Location, "location", c.Source, v)
+	sku, location := l.stockChange(c.SKU, c.Location, "location", v)
+	l.mayChange(sku, location, "location", c.Source, v)
 	if v.refusal != Accepted {
 		return
 	}
@@ -69,16 +71,17 @@ func (l *Ledger) adjust(c *Adjust, v *verdict) {
 }
 
 func (l *Ledger) move(c *Move, v *verdict) {
-	sku, from := l.stockChange(c.SKU, c.From, "from", c.Source, v)
-	source := v.stock
+	sku, from := l.stockChange(c.SKU, c.From, "from", v)
+	to := l.find(LocationName, c.To)
+	if v.refusal == Accepted && to == 0 {
+		v.refuse(UnknownLocation, field{leaf: "to"})
+	}
+	l.mayChange(sku, from, "from", c.Source, v)
+	l.mayChange(sku, to, "to", c.Source, v)
 	if v.refusal != Accepted {
 		return
 	}
-	_, to := l.stockChange(c.SKU, c.To, "to", c.Source, v)
-	target := v.stock
-	if v.stock = source; v.refusal != Accepted {
-		return
-	}
+	source, target := v.stock, l.stockOf(sku, to)
 	if source != 0 && l.wouldOverflow(source, -c.Qty) || target != 0 && l.wouldOverflow(target, c.Qty) {
 		v.refuse(QuantityOverflow, field{leaf: "move"})
 		return
@@ -99,27 +102,30 @@ func (l *Ledger) move(c *Move, v *verdict) {
 	l.shift(l.needStock(sku, to), change{onHand: c.Qty, moved: c.Qty}, c.Qty, e)
 }
 
-// stockChange finds what a change of stock is about and whether its source may make it. v.stock is
-// the row, 0 if there is none yet.
-func (l *Ledger) stockChange(s, at Name, leaf, source string, v *verdict) (sku, location uint32) {
+// stockChange finds what a change of stock is about. v.stock is the row, 0 if there is none yet.
+func (l *Ledger) stockChange(s, at Name, leaf string, v *verdict) (sku, location uint32) {
 	sku, location = l.find(SKUName, s), l.find(LocationName, at)
-	v.stock = 0
 	if sku != 0 && location != 0 {
-		v.stock = l.stockOf(sku, location)
+		v.stock, v.balance = l.stockOf(sku, location), true
 	}
-	switch {
-	case sku == 0:
+	if sku == 0 {
 		v.refuse(UnknownSKU, field{leaf: "sku"})
-	case location == 0:
+	} else if location == 0 {
 		v.refuse(UnknownLocation, field{leaf: leaf})
-	case l.isKitAt(sku, location):
-		v.refuse(KitWithoutStock, field{leaf: "sku"})
-	default:
-		if m := l.location(location).Master; m != MasterHoldfast && m != source {
-			v.refuse(NotMaster, field{leaf: leaf})
-		}
 	}
 	return sku, location
+}
+
+// mayChange refuses a change of stock where there is none, or by a source that is not the master.
+func (l *Ledger) mayChange(sku, location uint32, leaf, source string, v *verdict) {
+	if v.refusal != Accepted {
+		return
+	}
+	if l.isKitAt(sku, location) {
+		v.refuse(KitWithoutStock, field{leaf: "sku"})
+	} else if m := l.location(location).Master; m != MasterHoldfast && m != source {
+		v.refuse(NotMaster, field{leaf: leaf})
+	}
 }
 
 func (l *Ledger) wouldOverflow(ref stockRef, by int64) bool {

@@ -15,7 +15,7 @@ func (l *Ledger) encodeVerdict(dst []byte, v *verdict) []byte {
 			SKU: l.nameText(s.sku), Wanted: s.wanted, Sellable: s.sellable,
 		})
 	}
-	if v.stock != 0 || v.mirrored && v.status != 0 {
+	if v.balance {
 		l.work.stock = StockResult{Status: v.status, Replayed: v.moved}
 		if v.stock != 0 {
 			l.work.stock.Balance = l.stockAt(v.stock).balance()

@@ -122,7 +122,9 @@ func (l *Ledger) canTake(units []unit, b verb, at uint32, whole bool) int64 {
 			continue
 		}
 		for _, from := range b.order() {
-			n += int64(*u.bucket(from, b, whole))
+			if have := u.bucket(from, b, whole); have != nil {
+				n += int64(*have)
+			}
 		}
 	}
 	return n
@@ -153,10 +155,8 @@ func (b verb) order() [4]bucketKind {
 	return [4]bucketKind{shippedUnits}
 }
 
-var nothing uint32
-
-// bucket returns the count of a unit that a verb may take from; a zero where it has none. Short
-// units are promised only when the whole reservation is.
+// bucket returns the count of a unit that a verb may take from, nil where it has none. Short units
+// are promised only when the whole reservation is.
 func (u *unit) bucket(k bucketKind, b verb, whole bool) *uint32 {
 	switch place := u.location != 0; {
 	case k == softUnits && u.kind == softShort && (whole || b != verbCommit),
@@ -168,8 +168,7 @@ func (u *unit) bucket(k bucketKind, b verb, whole bool) *uint32 {
 	case k == shippedUnits && place:
 		return &u.shipped
 	}
-	nothing = 0
-	return &nothing
+	return nil
 }
 
 // takeUnits takes want units of a line, of which there are enough, and appends one act a place.
@@ -184,6 +183,9 @@ func (l *Ledger) takeUnits(units []unit, b verb, at uint32, want int64, whole bo
 				continue
 			}
 			have := u.bucket(from, b, whole)
+			if have == nil {
+				continue
+			}
 			n := uint32(min(want, int64(*have)))
 			*have -= n
 			want -= int64(n)

@@ -35,6 +35,7 @@ type planSKU struct {
 	all      int64 // sum of rest before anything was taken
 	left     int64 // of all, what is left for lines and kits
 	taken    int64
+	lines    int64 // see eachLineSKU
 }
 
 type planPart struct {
@@ -111,6 +112,11 @@ func (l *Ledger) planLine(p *plan, i int, c *Line, v *verdict) {
 		s := &p.skus[line.sku]
 		s.wanted += c.Qty
 		s.exploded = min(sumLimit, s.exploded+c.Qty)
+		if p.sourcing == 0 || l.location(p.locs[0]).Kind == FBA {
+			// There a kit is a SKU like any other.
+			p.lines = append(p.lines, line)
+			return
+		}
 		for _, part := range p.parts[s.part : s.part+s.parts] {
 			of := &p.skus[part.sku]
 			of.exploded = min(sumLimit, of.exploded+min(sumLimit, c.Qty*part.qty))
@@ -311,11 +317,11 @@ func (p *plan) takeAt(l *Ledger, line *planLine, at int32, want int64) {
 // lacking lists what a refused reserve lacked: SKUs whose lines want more than is sellable, else
 // components of which all lines together want more, else SKUs whose lines found no room.
 func (p *plan) lacking(lines []Line, v *verdict) {
-	for i := range p.skus {
-		if s := &p.skus[i]; p.sums && s.wanted > s.sellable {
+	p.eachLineSKU(func(s *planSKU, _ int64) {
+		if p.sums && s.wanted > s.sellable {
 			v.lack(s.sku, s.wanted, s.sellable)
 		}
-	}
+	}, lines)
 	if len(v.shorts) > 0 {
 		return
 	}
@@ -327,15 +333,26 @@ func (p *plan) lacking(lines []Line, v *verdict) {
 	if len(v.shorts) > 0 {
 		return
 	}
-	for i := range p.skus {
-		s, wanted := &p.skus[i], int64(0)
-		for j := range p.lines {
-			if int(p.lines[j].sku) == i {
-				wanted += lines[j].Qty
-			}
-		}
+	p.eachLineSKU(func(s *planSKU, wanted int64) {
 		if s.taken < wanted {
 			v.lack(s.sku, wanted, s.taken)
+		}
+	}, lines)
+}
+
+// eachLineSKU visits the SKUs that lines name, in order of first use, with what all their lines
+// want.
+func (p *plan) eachLineSKU(visit func(s *planSKU, wanted int64), lines []Line) {
+	for i := range p.skus {
+		p.skus[i].lines = 0
+	}
+	for i := range p.lines {
+		p.skus[p.lines[i].sku].lines += lines[i].Qty
+	}
+	for i := range p.lines {
+		if s := &p.skus[p.lines[i].sku]; s.lines > 0 {
+			visit(s, s.lines)
+			s.lines = 0
 		}
 	}
 }

@@ -195,6 +195,9 @@ func (l *Ledger) viewPart(line *ReservationLine, ref resvRef, p *partRow) {
 	line.Committed += int64(p.committed)
 	line.Shipped += int64(p.shipped)
 	line.Returned += int64(p.returned)
+	if p.held|p.committed|p.shipped == 0 {
+		return // only kept for its place in the order
+	}
 	s := l.siteOf(ref, p)
 	if !s.kit {
 		line.Allocations = append(line.Allocations, l.viewAllocation(s.sku, s.location, 1, p))

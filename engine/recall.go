@@ -60,13 +60,13 @@ func (l *Ledger) recall(n uint64, key Key, content uint64, c Command, v *verdict
 func (l *Ledger) subject(c Command, v *verdict) {
 	switch c := c.(type) {
 	case *Set:
-		v.stock = l.findStock(c.SKU, c.Location)
+		l.subjectStock(c.SKU, c.Location, v)
 	case *Adjust:
-		v.stock = l.findStock(c.SKU, c.Location)
+		l.subjectStock(c.SKU, c.Location, v)
 	case *Move:
-		v.stock = l.findStock(c.SKU, c.From)
+		l.subjectStock(c.SKU, c.From, v)
 	case *Mirror:
-		v.resv, v.mirrored = l.findResv(c.ID), true
+		v.resv, v.balance = l.findResv(c.ID), v.status != 0
 	case *Reserve:
 		v.resv = l.findResv(c.ID)
 	case *Add:
@@ -86,12 +86,11 @@ func (l *Ledger) subject(c Command, v *verdict) {
 	}
 }
 
-func (l *Ledger) findStock(sku, location Name) stockRef {
+func (l *Ledger) subjectStock(sku, location Name, v *verdict) {
 	s, at := l.find(SKUName, sku), l.find(LocationName, location)
-	if s == 0 || at == 0 {
-		return 0
+	if v.balance = s != 0 && at != 0; v.balance {
+		v.stock = l.stockOf(s, at)
 	}
-	return l.stockOf(s, at)
 }
 
 // recallGroup puts together the results of a group's ops.
