@@ -1,0 +1,207 @@
+package engine_test
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+
+	"holdfast/engine"
+)
+
+// save sweeps a ledger into blocks that own their bytes.
+func save(l *engine.Ledger) []engine.Block {
+	s := l.Cut()
+	defer s.Close()
+	return drain(s)
+}
+
+func drain(s *engine.Sweep) (blocks []engine.Block) {
+	for b, ok := s.Next(); ok; b, ok = s.Next() {
+		blocks = append(blocks, engine.Block{Key: bytes.Clone(b.Key), Value: bytes.Clone(b.Value)})
+	}
+	return blocks
+}
+
+// load builds a ledger from blocks. Its errors are those of Loader.
+func load(blocks []engine.Block) (*engine.Ledger, error) {
+	ld := engine.NewLoader()
+	for _, b := range blocks {
+		if err := ld.Load(b); err != nil {
+			return nil, err
+		}
+	}
+	return ld.Finish()
+}
+
+// reload saves a ledger and loads what was saved. Its error names what differs.
+func reload(l *engine.Ledger) (*engine.Ledger, error) {
+	blocks := save(l)
+	again, err := load(blocks)
+	switch {
+	case err != nil:
+		return nil, err
+	case again.Digest() != l.Digest():
+		return nil, fmt.Errorf("digest %x, loaded %x", l.Digest(), again.Digest())
+	case len(again.Check()) > 0:
+		return nil, fmt.Errorf("check of what was loaded: %+v", again.Check())
+	}
+	return again, nil
+}
+
+// replica is a ledger that is saved and loaded after every k-th entry.
+type replica struct {
+	name   string
+	ledger *engine.Ledger
+	out    engine.Output
+	every  int
+	sweeps *slowSweep
+}
+
+// slowSweep is a sweep that goes on a block at a time while entries are applied.
+type slowSweep struct {
+	sweep  *engine.Sweep
+	digest uint64
+	blocks []engine.Block
+}
+
+func (r *replica) apply(t *testing.T, i int, index uint64, payload []byte) {
+	t.Helper()
+	e, err := engine.OpenEntry(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ledger.Apply(index, e, &r.out)
+	if r.sweeps != nil {
+		r.sweeps.goOn(t, r.ledger)
+	}
+	if r.every > 0 && i%r.every == r.every-1 {
+		again, err := reload(r.ledger)
+		if err != nil {
+			t.Fatalf("%s, after entry %d: %v", r.name, i, err)
+		}
+		r.ledger = again
+	}
+}
+
+// goOn takes one block of the sweep; at its end what was swept must be the state of the cut.
+func (s *slowSweep) goOn(t *testing.T, l *engine.Ledger) {
+	t.Helper()
+	if s.sweep == nil {
+		s.sweep, s.digest, s.blocks = l.Cut(), l.Digest(), nil
+		if s.sweep.Digest != s.digest || s.sweep.Index != l.Index() {
+			t.Fatalf("a cut at %d, %x says %d, %x", l.Index(), s.digest, s.sweep.Index,
+				s.sweep.Digest)
+		}
+		return
+	}
+	b, ok := s.sweep.Next()
+	if ok {
+		s.blocks = append(s.blocks,
+			engine.Block{Key: bytes.Clone(b.Key), Value: bytes.Clone(b.Value)})
+		return
+	}
+	cut, err := load(s.blocks)
+	if err != nil {
+		t.Fatalf("a sweep with entries in its middle, cut at %d: %v", s.sweep.Index, err)
+	}
+	if cut.Digest() != s.digest || cut.Index() != s.sweep.Index || len(cut.Check()) > 0 {
+		t.Fatalf("a sweep cut at %d, %x loads as %d, %x; %+v", s.sweep.Index, s.digest,
+			cut.Index(), cut.Digest(), cut.Check())
+	}
+	s.sweep.Close()
+	s.sweep = nil
+}
+
+// TestReloadedTwin applies one log to ledgers that live through, that are saved and loaded every
+// k-th entry, that have other shards, and that are swept all the time: nothing may show it.
+func TestReloadedTwin(t *testing.T) {
+	t.Parallel()
+	for _, seed := range seeds(12) {
+		log := newWorld(seed + 1<<33).log(120)
+		replicas := []*replica{
+			{name: "lives through", ledger: engine.New(engine.Options{ShardBits: 6})},
+			{name: "reloaded after each", every: 1, ledger: engine.New(engine.Options{ShardBits: 6})},
+			{name: "reloaded after 7", every: 7, ledger: engine.New(engine.Options{ShardBits: 6})},
+			{name: "one shard", ledger: engine.New(engine.Options{ShardBits: 0})},
+			{name: "four shards, reloaded after 7", every: 7,
+				ledger: engine.New(engine.Options{ShardBits: 2})},
+			{name: "swept", sweeps: &slowSweep{}, ledger: engine.New(engine.Options{ShardBits: 2})},
+		}
+		runReplicas(t, seed, log, replicas)
+	}
+}
+
+// TestReloadedTwinLong is one long log with a reload after every 1,000th entry.
+func TestReloadedTwinLong(t *testing.T) {
+	t.Parallel()
+	log := newWorld(1 << 34).log(2500)
+	runReplicas(t, 1<<34, log, []*replica{
+		{name: "lives through", ledger: engine.New(engine.Options{ShardBits: 4})},
+		{name: "reloaded after 1,000", every: 1000, ledger: engine.New(engine.Options{ShardBits: 4})},
+		{name: "swept", sweeps: &slowSweep{}, ledger: engine.New(engine.Options{ShardBits: 4})},
+	})
+}
+
+// runReplicas gives every replica the same payloads and compares the bytes that come out.
+func runReplicas(t *testing.T, seed uint64, log []entry, replicas []*replica) {
+	t.Helper()
+	for _, r := range replicas {
+		r.out.WantResults = true
+	}
+	var b engine.EntryBuilder
+	first := replicas[0]
+	for i, e := range log {
+		index := uint64(3*i + 1)
+		payload := encode(&b, replicas[i%len(replicas)].ledger, e)
+		for _, r := range replicas {
+			r.apply(t, i, index, payload)
+			if i == 0 || r == first {
+				continue
+			}
+			if got, want := r.ledger.Digest(), first.ledger.Digest(); got != want {
+				t.Fatalf("-seed %d, entry %d, %s: digest %x, not %x", seed, i, r.name, got, want)
+			}
+			if !bytes.Equal(r.out.Events, first.out.Events) {
+				t.Fatalf("-seed %d, entry %d, %s: events differ", seed, i, r.name)
+			}
+			for j := range e.ops {
+				if !bytes.Equal(r.out.Result(j), first.out.Result(j)) {
+					t.Fatalf("-seed %d, entry %d, %s: result %d of %s differs", seed, i, r.name, j,
+						spellOp(e.ops[j].command, e.ops[j].key))
+				}
+			}
+		}
+	}
+	want := showAll(first.ledger)
+	for _, r := range replicas[1:] {
+		if got := showAll(r.ledger); !slices.Equal(got, want) {
+			t.Fatalf("-seed %d, %s: shows\n%v\nnot\n%v", seed, r.name, got, want)
+		}
+	}
+}
+
+// showAll prints what the reads of a ledger show.
+func showAll(l *engine.Ledger) (all []string) {
+	show := func(v any) { all = append(all, fmt.Sprintf("%+v", v)) }
+	next, ok := l.NextDeadline()
+	show([]any{next, ok, l.DueUpTo(1<<50, 1), l.Index(), l.Now(), l.Due(), l.Limits(),
+		l.LastEvent(), l.Unfinished(), l.Horizon()})
+	show(l.Locations(0, 100))
+	channels := l.Channels(0, 100)
+	show(channels)
+	for _, s := range l.SKUs(0, 100) {
+		rows, _ := l.Stock(s.Name)
+		show(s)
+		show(rows)
+		for _, c := range channels {
+			why, _ := l.Explain(c.Name, s.Name)
+			show(why)
+		}
+	}
+	for _, id := range listAll(l, engine.ReservationFilter{}) {
+		v, _ := l.Reservation(id)
+		show(v)
+	}
+	return all
+}

@@ -1,0 +1,272 @@
+package engine_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"holdfast/engine"
+)
+
+// entry is one entry of a log before it is encoded: what the driver makes and shrinks.
+type entry struct {
+	now, due int64
+	ops      []keyedOp
+	resolve  bool // the leader numbers the names that it knows
+}
+
+// keyedOp is an op with its key as text; empty is none.
+type keyedOp struct {
+	key     string
+	command engine.Command
+}
+
+func (o keyedOp) op() engine.Op {
+	if o.key == "" {
+		return engine.Op{Command: o.command}
+	}
+	return engine.Op{Key: engine.KeyOf("script", o.key), Command: o.command}
+}
+
+// world makes random entries over few names, so that everything meets everything.
+type world struct {
+	*rand.Rand
+	now   int64
+	keys  []keyedOp // ops that were sent with a key
+	ids   int
+	noise int // how many of a hundred commands are broken on purpose
+}
+
+var (
+	worldSKUs      = []string{"A", "B", "C", "D", "K", "P"}
+	worldKits      = []string{"K", "P"}
+	worldMerchant  = []string{"main", "east", "west"}
+	worldLocations = []string{"main", "east", "west", "fba"}
+	worldChannels  = []string{"web", "shop", "amz", "amz-fba", "pos"}
+	worldSources   = []string{"wms", "amazon", "erp", ""}
+)
+
+func newWorld(seed uint64) *world {
+	return &world{Rand: rand.New(rand.NewPCG(seed, 1)), now: 1_000_000, noise: 3}
+}
+
+func (w *world) pick(from []string) string { return from[w.IntN(len(from))] }
+
+func (w *world) chance(percent int) bool { return w.IntN(100) < percent }
+
+// log makes the definitions and n random entries.
+func (w *world) log(n int) []entry {
+	log := []entry{w.definitions(), w.opening()}
+	for range n {
+		log = append(log, w.entry())
+	}
+	return log
+}
+
+func (w *world) definitions() entry {
+	e := entry{now: w.now, due: w.now}
+	define := func(c engine.Command) { e.ops = append(e.ops, keyedOp{command: c}) }
+	for _, s := range []string{"A", "B", "C", "D"} {
+		define(&engine.DefineSKU{SKU: engine.Name(s)})
+	}
+	for _, k := range worldKits {
+		define(w.kit(k))
+	}
+	for _, l := range worldLocations {
+		define(w.site(l))
+	}
+	for _, c := range worldChannels {
+		define(w.outlet(c))
+	}
+	return e
+}
+
+func (w *world) kit(name string) *engine.DefineSKU {
+	parts := [][]engine.Component{{{SKU: "A", Qty: 1}, {SKU: "B", Qty: 2}},
+		{{SKU: "B", Qty: 1}, {SKU: "C", Qty: 3}}, {{SKU: "A", Qty: 2}},
+		{{SKU: "C", Qty: 1}, {SKU: "A", Qty: 1}, {SKU: "B", Qty: 1}}}
+	return &engine.DefineSKU{SKU: engine.Name(name), Kit: parts[w.IntN(len(parts))]}
+}
+
+func (w *world) site(name string) *engine.DefineLocation {
+	c := &engine.DefineLocation{Location: engine.Name(name), Kind: engine.Merchant,
+		Master: "holdfast", Shortfall: engine.ShortfallPolicy(1 + w.IntN(3))}
+	switch name {
+	case "fba":
+		c.Kind, c.Master = engine.FBA, "amazon"
+	case "east":
+		c.Master = "wms"
+	}
+	return c
+}
+
+func (w *world) outlet(name string) *engine.DefineChannel {
+	c := &engine.DefineChannel{Channel: engine.Name(name), Kind: engine.ChannelAPI,
+		Publish: engine.Pooled, Priority: int64(w.IntN(3)), Split: w.chance(60)}
+	switch w.IntN(3) {
+	case 1:
+		c.Rules.Buffer = int64(w.IntN(4))
+	case 2:
+		c.Rules.BufferPercent = int64(w.IntN(40)) * 125
+	}
+	locations := []string{"fba"}
+	if name != "amz-fba" {
+		locations = slices.Clone(worldMerchant)
+		w.Shuffle(3, func(i, j int) {
+			locations[i], locations[j] = locations[j], locations[i]
+		})
+		locations = locations[:1+w.IntN(3)]
+		if name == "shop" {
+			locations = append(locations, "fba")
+		}
+	}
+	for _, l := range locations {
+		c.Locations = append(c.Locations, engine.Name(l))
+	}
+	return c
+}
+
+// opening puts stock everywhere.
+func (w *world) opening() entry {
+	e := entry{now: w.now, due: w.now}
+	for _, s := range []string{"A", "B", "C", "D"} {
+		for _, l := range worldLocations {
+			e.ops = append(e.ops, keyedOp{command: &engine.Set{SKU: engine.Name(s),
+				Location: engine.Name(l), Value: int64(w.IntN(25)), Source: w.sourceOf(l)}})
+		}
+	}
+	return e
+}
+
+func (w *world) sourceOf(location string) string {
+	switch location {
+	case "east":
+		return "wms"
+	case "fba":
+		return "amazon"
+	}
+	return w.pick(worldSources)
+}
+
+// entry makes one entry: the clock mostly goes on, sometimes back; due mostly follows it.
+func (w *world) entry() entry {
+	w.now += int64(w.IntN(1500))
+	e := entry{now: w.now, due: w.now, resolve: w.chance(70)}
+	switch w.IntN(10) {
+	case 0:
+		e.now, e.due = w.now-int64(w.IntN(5000)), w.now
+	case 1:
+		e.due = w.now - int64(w.IntN(3000))
+	case 2:
+		e.due = w.now + int64(w.IntN(3000))
+	}
+	for range w.IntN(5) {
+		op := w.keyed()
+		e.ops = append(e.ops, op)
+		if _, deletes := op.command.(*engine.Delete); deletes {
+			e.resolve = false // a number would outlive the name
+		}
+	}
+	return e
+}
+
+// keyed makes an op with a key, without one, or sends an earlier one again.
+func (w *world) keyed() keyedOp {
+	again := len(w.keys) > 0
+	switch n := w.IntN(100); {
+	case again && n < 12:
+		return w.keys[w.IntN(len(w.keys))]
+	case again && n < 15:
+		return keyedOp{w.keys[w.IntN(len(w.keys))].key, w.command()}
+	case n < 50:
+		op := keyedOp{fmt.Sprintf("k%d", len(w.keys)), w.command()}
+		w.keys = append(w.keys, op)
+		return op
+	}
+	return keyedOp{command: w.command()}
+}
+
+func (w *world) command() engine.Command {
+	switch n := w.IntN(100); {
+	case n < 6:
+		return w.definition()
+	case n < 8:
+		return &engine.Tick{}
+	case n < 9:
+		return &engine.Configure{Limits: engine.Limits{ResultsMax: 30 + int64(w.IntN(300)),
+			ResultsAge: 20_000 + int64(w.IntN(100_000))}}
+	case n < 16:
+		g := &engine.Group{Atomic: w.chance(60)}
+		for range 1 + w.IntN(5) {
+			g.Ops = append(g.Ops, w.plain())
+		}
+		return g
+	}
+	return w.plain()
+}
+
+func (w *world) definition() engine.Command {
+	switch w.IntN(12) {
+	case 0:
+		kinds := []engine.NameKind{engine.SKUName, engine.LocationName, engine.ChannelName}
+		names := [][]string{worldSKUs, worldLocations, worldChannels}
+		i := w.IntN(3)
+		return &engine.Delete{Kind: kinds[i], Name: engine.Name(w.pick(names[i]))}
+	case 1, 2:
+		return w.kit(w.pick(worldKits))
+	case 3:
+		return w.kit(w.pick(worldSKUs))
+	case 4:
+		return &engine.DefineSKU{SKU: engine.Name(w.pick(worldSKUs))}
+	case 5, 6, 7:
+		c := w.site(w.pick(worldLocations))
+		if w.chance(10) {
+			c.Kind = 3 - c.Kind
+		}
+		return c
+	}
+	return w.outlet(w.pick(worldChannels))
+}
+
+// plain makes a command that may stand in a group.
+func (w *world) plain() engine.Command {
+	if w.chance(w.noise) {
+		return w.broken()
+	}
+	switch n := w.IntN(100); {
+	case n < 22:
+		return w.stock()
+	case n < 52:
+		return w.reserve()
+	case n < 58:
+		id := w.someID()
+		r := w.reserve()
+		return &engine.Add{ID: id, Mode: r.Mode, Partial: r.Partial, Commit: r.Commit,
+			TTL: r.TTL, Lines: r.Lines}
+	case n < 62:
+		return w.mirror()
+	}
+	return w.verb()
+}
+
+// broken makes a command that must be refused as invalid.
+func (w *world) broken() engine.Command {
+	r := w.reserve()
+	switch w.IntN(6) {
+	case 0:
+		r.Lines[0].Qty = 0
+		return r
+	case 1:
+		r.ID = "has space"
+		return r
+	case 2:
+		r.Lines = nil
+		return r
+	case 3:
+		r.TTL, r.Commit = 999, false
+		return r
+	case 4:
+		return &engine.Adjust{SKU: "A", Location: "main", Source: "wms"}
+	}
+	return &engine.Move{SKU: "A", From: "main", To: "main", Qty: 1, Source: "wms"}
+}
