@@ -1,0 +1,73 @@
+package httpapi
+
+import (
+	"context"
+	"time"
+
+	"holdfast/engine"
+)
+
+// Ledger is what the edge needs of the replicated ledger. It is safe for concurrent use.
+//
+// Its errors are understood by behaviour: Code() string names the outcome ("no-leader",
+// "outcome-unknown", …), RetryAfter() time.Duration says when it is safe to send again, Leader()
+// string who leads. A refusal is never an error: it is Result.Refusal.
+type Ledger interface {
+	// Submit runs one command and waits for its result. It answers within a bound of its own.
+	Submit(ctx context.Context, op engine.Op) (engine.Result, error)
+	// SubmitAll runs commands in order; done is called once for each, in order, before it returns.
+	SubmitAll(ctx context.Context, ops []engine.Op, done func(i int, r engine.Result, err error))
+	// Read calls step under the ledger's lock, again while it returns true; a call of step must end
+	// within about 100 µs. It is linearizable unless stale, and waits for minIndex.
+	Read(ctx context.Context, stale bool, minIndex uint64,
+		step func(*engine.Ledger) (more bool)) (index uint64, age time.Duration, err error)
+	// Events returns at most limit events after a sequence, oldest first.
+	Events(after uint64, limit int) ([]engine.Event, error)
+	// EventsChanged returns a channel that is closed at the next event.
+	EventsChanged() <-chan struct{}
+}
+
+// Node is what the edge shows of the node that it runs on. It is safe for concurrent use.
+type Node interface {
+	// Cluster is cheap; the edge calls it once a second for the replay horizon.
+	Cluster() Cluster
+	// Ready lists the checks behind /readyz; the node serves when all are ok.
+	Ready() []ReadyCheck
+	// Check walks the invariants of the ledger as it is at index.
+	Check(ctx context.Context) (index uint64, violations []engine.Violation, err error)
+}
+
+// Cluster is the state of the cluster as one node sees it.
+type Cluster struct {
+	Node          string
+	Leader        string // empty when there is none
+	Term          uint64
+	Index         uint64
+	Members       []Member
+	Digest        Digest
+	ReplayHorizon time.Duration // for how long an answer is remembered now
+}
+
+// Member is one node of the cluster; Raft and HTTP are its addresses, Lag is in log entries.
+type Member struct {
+	ID      string
+	Raft    string
+	HTTP    string
+	Voter   bool
+	Healthy bool
+	Lag     uint64
+}
+
+// Digest is the digest of the ledger at the newest multiple of 1,024 that all members have.
+type Digest struct {
+	Index    uint64
+	Value    uint64
+	Diverged bool
+}
+
+// ReadyCheck is one line of /readyz.
+type ReadyCheck struct {
+	Name   string
+	OK     bool
+	Detail string
+}

@@ -1,0 +1,234 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"holdfast/engine"
+)
+
+// problem is an answer that is not a success, as RFC 9457 has it. It is the error that handlers
+// return; the server turns it into a reply in one place.
+type problem struct {
+	*outcome
+	status     int    // when not 0 it stands in place of the outcome's
+	detail     string // for a person, safe to show
+	at         string // the member of the body that it is about, such as "changes[3]"
+	line       int64  // the line of the reservation, from 1; 0 is none
+	short      []engine.ShortLine
+	limit      string // the name of the limit that was passed
+	limitValue int64
+	index      uint64 // where the ledger said so; 0 is nowhere
+	replayed   bool
+	leader     string
+	allow      string // methods, for a 405
+	results    []byte // a JSON array: what each op of an atomic batch got
+	retryAfter time.Duration
+	malformed  bool  // the JSON itself is at fault, so nothing behind it can be read
+	cause      error // the true text, for the log only
+}
+
+func (p *problem) Error() string { return p.code + ": " + p.detail }
+
+// httpStatus is the status of the reply.
+func (p *problem) httpStatus() int {
+	if p.status != 0 {
+		return p.status
+	}
+	return p.outcome.status
+}
+
+// retryAfterSeconds is the whole number of seconds for Retry-After, at least 1; 0 for a status that
+// has none.
+func (p *problem) retryAfterSeconds() int64 {
+	if s := p.httpStatus(); s != 429 && s != 503 {
+		return 0
+	}
+	return max(1, int64((p.retryAfter+time.Second-1)/time.Second))
+}
+
+func newProblem(code, detail string) *problem {
+	return &problem{outcome: outcomeOf(code), detail: detail}
+}
+
+// invalid is the 400 that names a member of the body, of the query or of the path, and what is
+// allowed there.
+func invalid(field, allowed string) *problem {
+	p := newProblem(codeInvalid, allowed)
+	if field != "" {
+		p.at = field
+		p.detail = field + " " + allowed
+	}
+	return p
+}
+
+// tooLarge is the 413 that names the limit.
+func tooLarge(field, limit string, value int64) *problem {
+	p := newProblem(codeTooLarge, "at most "+strconv.FormatInt(value, 10)+" ("+limit+")")
+	if field != "" {
+		p.at = field
+		p.detail = field + ": " + p.detail
+	}
+	p.limit, p.limitValue = limit, value
+	return p
+}
+
+// refused turns a refusal of the ledger into a problem. picks, when there are any, are the picks of
+// the verb, so that a line can be named by its number.
+func refused(r *engine.Result, picks []engine.Pick) *problem {
+	p := &problem{outcome: refusalOutcomes[r.Refusal], index: r.Index, replayed: r.Replayed,
+		short: r.Short, at: r.Field}
+	if p.outcome == nil {
+		p.outcome = outcomesByCode[codeInternal]
+	}
+	if i, ok := elementOf(r.Field, "lines"); ok && i < len(picks) {
+		p.line = picks[i].Line
+	}
+	p.detail = describe(r, p)
+	return p
+}
+
+// describe says in one sentence what a refusal is about.
+func describe(r *engine.Result, p *problem) string {
+	var b strings.Builder
+	b.WriteString(p.title)
+	if p.at != "" {
+		fmt.Fprintf(&b, ": %s", p.at)
+	}
+	if p.line != 0 {
+		fmt.Fprintf(&b, " (line %d)", p.line)
+	}
+	for i, s := range r.Short {
+		if i == 3 {
+			fmt.Fprintf(&b, " and %d more", len(r.Short)-i)
+			break
+		}
+		sep := ", "
+		if i == 0 {
+			sep = ": "
+		}
+		fmt.Fprintf(&b, "%s%d of %s wanted, %d can be sold", sep, s.Wanted, s.SKU, s.Sellable)
+	}
+	b.WriteByte('.')
+	return b.String()
+}
+
+// elementOf reads i out of a path that begins with list[i].
+func elementOf(path, list string) (i int, ok bool) {
+	rest, ok := strings.CutPrefix(path, list+"[")
+	if !ok {
+		return 0, false
+	}
+	digits, _, ok := strings.Cut(rest, "]")
+	if !ok {
+		return 0, false
+	}
+	i, err := strconv.Atoi(digits)
+	return i, err == nil && i >= 0
+}
+
+// problemOf turns an error of the ledger or of a handler into a problem. write says whether the
+// call could have changed something: then an error that nobody classified is "unknown".
+func problemOf(err error, write bool) *problem {
+	var p *problem
+	if errors.As(err, &p) {
+		return p
+	}
+	var field *engine.FieldError
+	if errors.As(err, &field) {
+		return invalid(field.Field, field.Reason)
+	}
+	var coded interface{ Code() string }
+	if errors.As(err, &coded) && outcomesByCode[coded.Code()] != nil {
+		p = newProblem(coded.Code(), err.Error())
+		if p.code == codeTooLarge {
+			p.limit, p.limitValue = "command-bytes", engine.MaxCommandBytes
+		}
+		var later interface{ RetryAfter() time.Duration }
+		if errors.As(err, &later) {
+			p.retryAfter = later.RetryAfter()
+		}
+		var led interface{ Leader() string }
+		if errors.As(err, &led) {
+			p.leader = led.Leader()
+		}
+		return p
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		if write {
+			return newProblem(codeUnknownResult, "The ledger did not answer in time.")
+		}
+		return newProblem(codeOverloaded, "The ledger did not answer in time.")
+	}
+	p = newProblem(codeInternal, "The server could not answer; its log says why.")
+	p.cause = err
+	return p
+}
+
+// appendProblem appends the application/problem+json document.
+func appendProblem(b []byte, p *problem) []byte {
+	b = append(b, `{"type":"/problems/`...)
+	b = append(b, p.code...)
+	b = append(b, `","title":`...)
+	b = appendText(b, p.title)
+	b = append(b, `,"status":`...)
+	b = strconv.AppendInt(b, int64(p.httpStatus()), 10)
+	b = appendProblemMembers(b, p)
+	if p.results != nil {
+		b = append(b, `,"results":`...)
+		b = append(b, p.results...)
+	}
+	return append(b, '}')
+}
+
+// appendProblemMembers appends what a problem says beside type, title and status, each member with
+// a comma in front.
+func appendProblemMembers(b []byte, p *problem) []byte {
+	b = append(b, `,"detail":`...)
+	b = appendText(b, p.detail)
+	b = append(b, `,"code":"`...)
+	b = append(b, p.code...)
+	b = append(b, `","promise":`...)
+	b = appendText(b, p.promise)
+	if p.at != "" {
+		b = append(b, `,"at":`...)
+		b = appendText(b, p.at)
+	}
+	b = appendIntIf(b, `,"line":`, p.line)
+	if len(p.short) > 0 {
+		b = append(b, `,"short":`...)
+		b = appendShort(b, p.short)
+	}
+	if p.limit != "" {
+		b = append(b, `,"limit":{"name":"`...)
+		b = append(b, p.limit...)
+		b = append(b, `","max":`...)
+		b = strconv.AppendInt(b, p.limitValue, 10)
+		b = append(b, '}')
+	}
+	if p.index != 0 {
+		b = append(b, `,"index":`...)
+		b = strconv.AppendUint(b, p.index, 10)
+	}
+	if p.leader != "" {
+		b = append(b, `,"leader":`...)
+		b = appendText(b, p.leader)
+	}
+	if s := p.retryAfterSeconds(); s != 0 {
+		b = append(b, `,"retry_after_ms":`...)
+		b = strconv.AppendInt(b, s*1000, 10)
+	}
+	return b
+}
+
+// lowerFirst lowers the first letter of a sentence that goes on another.
+func lowerFirst(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
