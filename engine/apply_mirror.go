@@ -103,6 +103,7 @@ func (l *Ledger) replaceMirror(ref resvRef, row *resvRow, lines []Line) {
 			p.committed, p.released = 0, p.released+n
 			l.settlePart(partRef(l.makeRef(at, uint32(ref)&l.shardMask())), p)
 			l.shift(p.stock, change{committed: -int64(n)}, int64(n), e)
+			l.noteFall(p.stock) // what is left may still be too little
 		}
 		at = p.next
 	}

@@ -208,6 +208,9 @@ func (l *Ledger) add(c *Add, v *verdict) {
 	case int(row.lines)+len(c.Lines) > MaxLines:
 		v.refuse(LimitReached, field{leaf: "lines"})
 		return
+	case l.channel(uint32(row.channel)).gone:
+		v.refuse(UnknownChannel, field{leaf: "id"})
+		return
 	}
 	p := l.source(l.channel(uint32(row.channel)), c.Mode, c.Partial, c.Lines, v)
 	if v.refusal != Accepted {

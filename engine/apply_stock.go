@@ -76,6 +76,9 @@ func (l *Ledger) move(c *Move, v *verdict) {
 	if v.refusal == Accepted && to == 0 {
 		v.refuse(UnknownLocation, field{leaf: "to"})
 	}
+	if v.refusal == Accepted && l.isKitAt(sku, to) {
+		v.refuse(KitWithoutStock, field{leaf: "sku"})
+	}
 	l.mayChange(sku, from, "from", c.Source, v)
 	l.mayChange(sku, to, "to", c.Source, v)
 	if v.refusal != Accepted {

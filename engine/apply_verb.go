@@ -78,6 +78,10 @@ func (l *Ledger) giveBack(c *Return, v *verdict) {
 	if !l.begun(c.ID, v) {
 		return
 	}
+	if l.resvAt(v.resv).flags&isMirror != 0 {
+		v.refuse(WrongState, field{leaf: "id"})
+		return
+	}
 	at := uint32(0)
 	if c.Location != "" {
 		if at = l.find(LocationName, c.Location); at == 0 {

@@ -87,7 +87,7 @@ type Counts struct {
 	SKUs, Locations, Channels int64
 	StockRows                 int64
 	Reservations              int64 // all that are known, ended ones too
-	LiveHolds                 int64 // those with a deadline
+	LiveHolds                 int64 // those with units that are held, committed or short
 	Results                   int64 // remembered answers
 }
 
@@ -97,8 +97,10 @@ func (l *Ledger) Counts() Counts {
 		SKUs:      int64(l.names.skuCount),
 		Locations: int64(len(l.names.locations.byName)),
 		Channels:  int64(len(l.names.channels.byName)),
-		LiveHolds: l.live,
 		Results:   int64(l.remember.tail - l.remember.head),
+	}
+	for _, d := range l.names.channels.rows {
+		c.LiveHolds += d.live
 	}
 	for i := range l.shards {
 		c.StockRows += int64(l.shards[i].stock.live())

@@ -117,11 +117,11 @@ func (l *Ledger) appendAnswer(row answerRow) uint64 {
 func (l *Ledger) evictAnswers() {
 	m := &l.remember
 	for range evictedAnEntry {
-		tooMany := m.tail-m.head > uint64(l.limits.ResultsMax)
-		tooOld := len(m.marks) > 1 && m.marks[1].at <= l.now-l.limits.ResultsAge ||
-			len(m.marks) == 1 && m.tail > m.head &&
-				m.marks[0].at+rememberedMarkGap <= l.now-l.limits.ResultsAge
-		if m.head == m.tail || !tooMany && !tooOld {
+		if m.head == m.tail {
+			m.marks = m.marks[:0]
+			return
+		}
+		if m.tail-m.head <= uint64(l.limits.ResultsMax) && !l.tooOld() {
 			return
 		}
 		l.dropAnswer(m.head)
@@ -134,6 +134,15 @@ func (l *Ledger) evictAnswers() {
 			m.marks = m.marks[1:]
 		}
 	}
+}
+
+// tooOld reports whether the oldest answer has passed its age, to the second.
+func (l *Ledger) tooOld() bool {
+	marks, until := l.remember.marks, l.now-l.limits.ResultsAge
+	if len(marks) > 1 {
+		return marks[1].at <= until
+	}
+	return marks[0].at+rememberedMarkGap <= until
 }
 
 // trim frees the chunks that neither the ledger nor a running sweep needs.

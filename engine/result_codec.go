@@ -137,15 +137,26 @@ func (r *Reservation) wire(x *coder) {
 	codeList(x, &r.Lines, MaxLines, reservationLineWire)
 }
 
+// reservationLineWire codes a line. Most of its counts are 0: a mask says which are not.
 func reservationLineWire(x *coder, l *ReservationLine) {
 	x.int(&l.Line)
 	x.string(&l.Ref)
 	x.string(&l.SKU)
-	for _, v := range [...]*int64{
+	counts := [...]*int64{
 		&l.Qty, &l.Wanted, &l.Held, &l.Committed, &l.Short, &l.Shipped, &l.Released, &l.Expired,
 		&l.Returned,
-	} {
-		x.int(v)
+	}
+	mask := uint64(0)
+	for i, v := range counts {
+		if *v != 0 {
+			mask |= 1 << i
+		}
+	}
+	x.uint(&mask)
+	for i, v := range counts {
+		if mask&(1<<i) != 0 {
+			x.int(v)
+		}
 	}
 	codeList(x, &l.Allocations, MaxComponents*MaxChannelLocations, allocationWire)
 }
