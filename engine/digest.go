@@ -48,10 +48,10 @@ func (l *Ledger) DigestAt(index uint64) (value uint64, ok bool) {
 	return k.value, index != 0 && k.index == index
 }
 
-// keepDigests keeps the digest at every multiple from the one after the current index up to one
-// before upTo: nothing is applied between them, so they all have the present state.
+// keepDigests keeps the digest at every multiple from the current index up to one before upTo:
+// nothing is applied between them, so they all have the present state.
 func (l *Ledger) keepDigests(upTo uint64) {
-	from := (l.index/digestEvery + 1) * digestEvery
+	from := (l.index + digestEvery - 1) / digestEvery * digestEvery
 	if upTo > digestEvery*digestsKept {
 		from = max(from, (upTo/digestEvery-digestsKept)*digestEvery)
 	}

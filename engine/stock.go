@@ -2,7 +2,7 @@ package engine
 
 import "slices"
 
-// stockRow is the stock of one SKU at one location, 88 bytes.
+// stockRow is the stock of one SKU at one location, 64 bytes.
 //
 // Two kinds of row have no stock and are never shown: a kit's at a merchant location, and that of
 // location 0. They only head a list: of the places of lines that have that kit there, and of the
