@@ -1,0 +1,150 @@
+package raftstore
+
+import (
+	"context"
+	"encoding/binary"
+	"time"
+
+	"holdfast/engine"
+)
+
+const (
+	// maxBatchBytes closes a batch. Beyond some 256 KiB the fixed cost of a raft entry (about
+	// 0.65 ms of CPU over three nodes) is amortised, and an entry must not hold up a heartbeat.
+	maxBatchBytes = 256 << 10
+	// maxBatchOps closes a batch of very small commands, so that one apply stays near 2 ms.
+	maxBatchOps = 4096
+	// maxOpBytes bounds the one command that may have a batch of more than maxBatchBytes to itself.
+	maxOpBytes = engine.MaxCommandBytes
+)
+
+// opKind says what stands in one slot of a batch's answers. The numbers are on the wire.
+type opKind uint8
+
+const (
+	opResult     opKind = iota // an encoded engine.Result
+	opNoLeader                 // did not happen
+	opOverloaded               // did not happen; the slot holds when to come back, in ms
+	opUnknown                  // may have happened
+	opTooLarge                 // did not happen, and never will in this form
+)
+
+// batch is the commands that go into one raft entry, or to the leader in one message. It is built
+// under batcher.mu, then belongs to the batcher's goroutine, and is answered once: everything below
+// done is written before done is closed and never afterwards.
+type batch struct {
+	ops    []engine.Op
+	bytes  int       // estimated
+	waits  bool      // someone waits for the index, so it goes out even without a command
+	hopped bool      // holds commands that came from another node: it goes no further
+	whole  bool      // holds commands of a SubmitAll: another node takes all of it or nothing
+	after  *batch    // holds earlier commands of the same SubmitAll; nil for most
+	opened time.Time // when the first command joined
+
+	count   int         // of commands, once proposed
+	term    uint64      // in which it was proposed; 0 before, and when it was forwarded
+	payload []byte      // what raft was given; its address is the identity of the entry
+	limit   *time.Timer // our own deadline
+	settled bool        // guarded by batcher.mu
+
+	done  chan struct{}
+	err   error    // what became of the batch as a whole
+	index uint64   // where it was applied
+	buf   []byte   // answers, one behind the other
+	ends  []uint32 // end of each answer in buf
+	kinds []opKind // of each answer; nil: all are results
+}
+
+func newBatch(ops []engine.Op, now time.Time) *batch {
+	return &batch{ops: ops[:0], opened: now, done: make(chan struct{})}
+}
+
+// fits reports whether a command of size bytes may join.
+func (b *batch) fits(size int) bool {
+	return len(b.ops) == 0 || (len(b.ops) < maxBatchOps && b.bytes+size <= maxBatchBytes)
+}
+
+// wait blocks until the batch is answered. It returns the batch's own error, or *UnknownError when
+// ctx ends first: the commands are on their way and nobody takes them back.
+func (b *batch) wait(ctx context.Context) error {
+	select {
+	case <-b.done:
+		return b.err
+	case <-ctx.Done():
+	}
+	select {
+	case <-b.done:
+		return b.err
+	default:
+		return &UnknownError{Cause: context.Cause(ctx)}
+	}
+}
+
+// answer returns what slot i holds, or b.err. The bytes belong to the batch.
+func (b *batch) answer(i int) (opKind, []byte, error) {
+	if b.err != nil {
+		return 0, nil, b.err
+	}
+	from := uint32(0)
+	if i > 0 {
+		from = b.ends[i-1]
+	}
+	kind := opResult
+	if b.kinds != nil {
+		kind = b.kinds[i]
+	}
+	return kind, b.buf[from:b.ends[i]:b.ends[i]], nil
+}
+
+// result decodes the answer to command i of an answered batch. It returns b.err, or the error that
+// stands in the slot.
+func (b *batch) result(i int) (engine.Result, error) {
+	kind, p, err := b.answer(i)
+	if err != nil {
+		return engine.Result{}, err
+	}
+	if kind != opResult {
+		return engine.Result{}, kindError(kind, p)
+	}
+	r, err := engine.DecodeResult(p)
+	if err != nil { // it was applied, and what it answered is lost
+		return engine.Result{}, &UnknownError{Cause: err}
+	}
+	return r, nil
+}
+
+// kindError is the error that a slot which holds no result stands for; never nil.
+func kindError(kind opKind, p []byte) error {
+	switch kind {
+	case opNoLeader:
+		return &NoLeaderError{Why: "the leader changed", After: retrySoon}
+	case opOverloaded:
+		ms, _ := binary.Uvarint(p)
+		return &OverloadedError{Queue: "writes", After: time.Duration(ms) * time.Millisecond}
+	case opTooLarge:
+		return &TooLargeError{Limit: "command", Most: maxOpBytes}
+	default:
+		return &UnknownError{Cause: errClosing}
+	}
+}
+
+// errorKind is the slot that err stands for, and its payload appended to dst.
+func errorKind(dst []byte, err error) (opKind, []byte) {
+	switch e := err.(type) {
+	case *NoLeaderError:
+		return opNoLeader, dst
+	case *OverloadedError:
+		return opOverloaded, binary.AppendUvarint(dst, uint64(e.After.Milliseconds()))
+	case *TooLargeError:
+		return opTooLarge, dst
+	default:
+		return opUnknown, dst
+	}
+}
+
+// span is a run of commands of one call in one batch.
+type span struct {
+	b        *batch
+	at, n    int // place of the first in the batch, and how many
+	from, to int // places in the call: to = from + n
+}

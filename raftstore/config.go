@@ -1,0 +1,142 @@
+package raftstore
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config says how a node runs. The zero value of a field with a default is replaced by
+// [Config.WithDefaults].
+type Config struct {
+	Node string // name of this node, 1 to 64 letters, digits, '-' and '_'; required
+	Dir  string // data folder; made when it does not exist; required
+	HTTP string // address that this node tells the others for its HTTP, may be empty
+
+	// Raft is the address of the peer port. Listener, when not nil, is a listener that is open
+	// already and is used, and closed, in place of listening on Raft.
+	Raft     string
+	Listener net.Listener
+	// Advertise is the address under which others reach the peer port; default: that of Peers, else
+	// the listener's own.
+	Advertise string
+	// Peers lists every node of a new cluster, this one among them, the same on each. Empty: one
+	// node alone.
+	Peers []Peer
+
+	Heartbeat      time.Duration // raft's heartbeat, election and lease timeout; default 1 s
+	ProposeTimeout time.Duration // after which an outcome is unknown; default 10 s
+	QueueBytes     int           // encoded commands queued and in flight; default 64 MiB
+	QueueWait      time.Duration // expected wait above which writes are refused; default 2 s
+	ReadsInFlight  int           // reads at one time; default 4,096
+	// CheckpointBytes is the least log between two checkpoints; default 256 MiB. The log between
+	// two is at least as long as the last checkpoint, whatever is set here.
+	CheckpointBytes int64
+
+	Now        func() time.Time      // the wall clock; default time.Now
+	Logger     *slog.Logger          // default: discards
+	Registerer prometheus.Registerer // nil: metrics are kept but not registered
+	// Fatal is called at most once, on a goroutine of its own, when the node must stop: the disk
+	// failed, an agreed entry cannot be read, or apply panicked. Default: nothing; Run returns the
+	// same error.
+	Fatal func(error)
+}
+
+// Peer is one node of a static list.
+type Peer struct {
+	Node string // its name
+	Addr string // its peer port, as the others reach it
+}
+
+// WithDefaults returns a copy in which every unset field with a default has it.
+func (c Config) WithDefaults() Config {
+	set(&c.Raft, "127.0.0.1:7481")
+	set(&c.Heartbeat, time.Second)
+	set(&c.ProposeTimeout, 10*time.Second)
+	set(&c.QueueBytes, 64<<20)
+	set(&c.QueueWait, 2*time.Second)
+	set(&c.ReadsInFlight, 4096)
+	set(&c.CheckpointBytes, 256<<20)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+func set[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Validate returns nil, or every fault joined into one error.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(!validNode(c.Node), "node %q: %s", c.Node, nodeRule)
+	fault(c.Dir == "", "data folder: missing")
+	fault(c.Heartbeat < 10*time.Millisecond, "heartbeat %v: at least 10ms", c.Heartbeat)
+	fault(c.ProposeTimeout < c.Heartbeat, "propose timeout %v: at least the heartbeat",
+		c.ProposeTimeout)
+	fault(c.QueueBytes < maxOpBytes, "queue %d bytes: at least %d", c.QueueBytes, maxOpBytes)
+	fault(c.QueueWait <= 0, "queue wait %v: more than 0", c.QueueWait)
+	fault(c.ReadsInFlight < 1, "reads in flight %d: at least 1", c.ReadsInFlight)
+	fault(c.CheckpointBytes < 1, "checkpoint bytes %d: at least 1", c.CheckpointBytes)
+	faults = append(faults, c.peerFaults()...)
+	return errors.Join(faults...)
+}
+
+func (c Config) peerFaults() []error {
+	if len(c.Peers) == 0 {
+		return nil
+	}
+	var faults []error
+	self := false
+	nodes, addrs := map[string]bool{}, map[string]bool{}
+	for _, p := range c.Peers {
+		self = self || p.Node == c.Node
+		if !validNode(p.Node) {
+			faults = append(faults, fmt.Errorf("peer %q: %s", p.Node, nodeRule))
+		}
+		if _, _, err := net.SplitHostPort(p.Addr); err != nil {
+			faults = append(faults, fmt.Errorf("peer %s: address %q: %w", p.Node, p.Addr, err))
+		}
+		if nodes[p.Node] || addrs[p.Addr] {
+			faults = append(faults, fmt.Errorf("peer %s at %s: listed twice", p.Node, p.Addr))
+		}
+		nodes[p.Node], addrs[p.Addr] = true, true
+	}
+	if !self {
+		faults = append(faults, fmt.Errorf("peers: node %s itself is not among them", c.Node))
+	}
+	return faults
+}
+
+const nodeRule = "1 to 64 letters, digits, '-' or '_'"
+
+// validNode reports whether name can be a node's: dots are kept for incarnations.
+func validNode(name string) bool {
+	if len(name) == 0 || len(name) > 64 {
+		return false
+	}
+	for _, r := range name {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}

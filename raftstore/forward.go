@@ -1,0 +1,252 @@
+package raftstore
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+
+	"holdfast/engine"
+)
+
+// What nodes ask of each other on the peer port. The numbers are on the wire.
+const (
+	callForward byte = 1 // run these commands, or only say an index
+	callStatus  byte = 2 // say how you are
+)
+
+// forwardVersion is the version of the two messages of callForward.
+const forwardVersion = 1
+
+// forward sends b to the leader and answers it with what comes back. It runs on a goroutine of its
+// own, one for a batch, and never sends twice.
+func (s *Store) forward(b *batch, addr, node string) {
+	body := appendForward(nil, b.ops, b.whole)
+	s.batcher.encoded(b)
+	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.ProposeTimeout)
+	defer cancel()
+	s.metrics.forwarded.Add(float64(b.count))
+	reply, sent, err := s.peers.Call(ctx, addr, callForward, body)
+	var o outcome
+	switch {
+	case err == nil:
+		o = parseReply(reply, b.count)
+	case sent:
+		o.err = &UnknownError{Cause: err}
+	default:
+		o.err = &NoLeaderError{Known: node, Why: err.Error(), After: retrySoon}
+	}
+	s.batcher.settle(b, o)
+}
+
+// handle answers one call of another node. It runs on a goroutine of its own.
+func (s *Store) handle(ctx context.Context, kind byte, body []byte) []byte {
+	switch kind {
+	case callForward:
+		return s.handleForward(ctx, body)
+	case callStatus:
+		return s.appendStatus(nil)
+	}
+	return nil // a newer node's call: it takes an empty answer for "not here"
+}
+
+// handleForward runs the commands of another node's batch here, if this node leads: at most one
+// hop.
+func (s *Store) handleForward(ctx context.Context, body []byte) []byte {
+	ops, whole, err := parseForward(body)
+	if err != nil {
+		s.log.Error("forwarded batch refused", "error", err)
+		return appendReplyError(nil, &NoLeaderError{Why: err.Error(), After: retrySoon})
+	}
+	if s.lead.Load() == nil {
+		return appendReplyError(nil, &NoLeaderError{Why: "not the leader", After: retrySoon})
+	}
+	if len(ops) == 0 {
+		b, err := s.batcher.join(true)
+		if err == nil {
+			err = b.wait(ctx)
+		}
+		if err != nil {
+			return appendReplyError(nil, err)
+		}
+		return reply{index: b.index}.append(nil)
+	}
+	sizes := make([]int32, len(ops))
+	for i := range ops {
+		sizes[i] = int32(engine.SizeOf(ops[i]))
+	}
+	spans, err := s.batcher.addAll(ops, sizes, whole, true)
+	if err == nil {
+		return collect(ctx, spans).append(nil)
+	}
+	if _, over := err.(*OverloadedError); !over || whole {
+		return appendReplyError(nil, err)
+	}
+	return s.forwardEach(ctx, ops, sizes).append(nil)
+}
+
+// forwardEach queues what still fits of a batch that does not fit as a whole, command by command,
+// as Submit would here.
+func (s *Store) forwardEach(ctx context.Context, ops []engine.Op, sizes []int32) reply {
+	var all reply
+	each := make([][]span, len(ops))
+	errs := make([]error, len(ops))
+	for i := range ops {
+		each[i], errs[i] = s.batcher.addAll(ops[i:i+1], sizes[i:i+1], false, true)
+	}
+	for i := range ops {
+		if errs[i] == nil {
+			one := collect(ctx, each[i])
+			all.index = max(all.index, one.index)
+			all.add(one.kinds[0], one.body)
+			continue
+		}
+		if r, ok := s.recall(ops[i], errs[i]); ok {
+			all.add(opResult, engine.AppendResult(nil, &r))
+			continue
+		}
+		all.addError(errs[i])
+	}
+	return all
+}
+
+// collect waits for the answers to the commands of spans.
+func collect(ctx context.Context, spans []span) reply {
+	var all reply
+	for _, sp := range spans {
+		err := sp.b.wait(ctx)
+		for i := range sp.n {
+			if err != nil {
+				all.addError(err)
+				continue
+			}
+			kind, p, _ := sp.b.answer(sp.at + i)
+			all.add(kind, p)
+		}
+		if err == nil {
+			all.index = max(all.index, sp.b.index)
+		}
+	}
+	return all
+}
+
+// reply is the answer to a forwarded batch: one slot for each command.
+type reply struct {
+	index uint64
+	kinds []opKind
+	ends  []uint32
+	body  []byte
+}
+
+// maxReplyBytes bounds the answers to one batch, well below maxFrame. What is over is given as
+// unknown: its key finds it.
+const maxReplyBytes = maxFrame / 2
+
+func (r *reply) add(k opKind, p []byte) {
+	if len(r.body)+len(p) > maxReplyBytes {
+		k, p = opUnknown, nil
+	}
+	r.kinds = append(r.kinds, k)
+	r.body = append(r.body, p...)
+	r.ends = append(r.ends, uint32(len(r.body)))
+}
+
+func (r *reply) addError(err error) {
+	k, p := errorKind(nil, err)
+	r.add(k, p)
+}
+
+// append encodes the reply: version, opResult, index, kinds, ends, bodies.
+func (r reply) append(dst []byte) []byte {
+	dst = append(dst, forwardVersion, byte(opResult))
+	dst = binary.LittleEndian.AppendUint64(dst, r.index)
+	for _, k := range r.kinds {
+		dst = append(dst, byte(k))
+	}
+	for _, e := range r.ends {
+		dst = binary.LittleEndian.AppendUint32(dst, e)
+	}
+	return append(dst, r.body...)
+}
+
+// appendReplyError encodes what became of a forwarded batch as a whole.
+func appendReplyError(dst []byte, err error) []byte {
+	k, p := errorKind(nil, err)
+	return append(append(dst, forwardVersion, byte(k)), p...)
+}
+
+// parseReply decodes the answer to a batch of count commands. An answer that cannot be read leaves
+// the outcome unknown.
+func parseReply(p []byte, count int) outcome {
+	if len(p) < 2 || p[0] != forwardVersion {
+		return outcome{err: &UnknownError{Cause: errReply}}
+	}
+	if k := opKind(p[1]); k != opResult {
+		return outcome{err: kindError(k, p[2:])}
+	}
+	p = p[2:]
+	if len(p) < 8+5*count {
+		return outcome{err: &UnknownError{Cause: errReply}}
+	}
+	o := outcome{index: binary.LittleEndian.Uint64(p), ends: make([]uint32, count)}
+	kinds, ends, body := p[8:8+count], p[8+count:8+5*count], p[8+5*count:]
+	last := uint32(0)
+	for i := range count {
+		if k := opKind(kinds[i]); k != opResult && o.kinds == nil {
+			o.kinds = make([]opKind, count)
+		}
+		if o.kinds != nil {
+			o.kinds[i] = opKind(kinds[i])
+		}
+		o.ends[i] = binary.LittleEndian.Uint32(ends[4*i:])
+		if o.ends[i] < last || int(o.ends[i]) > len(body) {
+			return outcome{err: &UnknownError{Cause: errReply}}
+		}
+		last = o.ends[i]
+	}
+	o.buf = body
+	return o
+}
+
+var errReply = errors.New("the leader's answer cannot be read")
+
+// appendForward encodes a batch for the leader: version, whole, count, commands.
+func appendForward(dst []byte, ops []engine.Op, whole bool) []byte {
+	flag := byte(0)
+	if whole {
+		flag = 1
+	}
+	dst = append(dst, forwardVersion, flag)
+	dst = binary.AppendUvarint(dst, uint64(len(ops)))
+	for i := range ops {
+		dst = engine.AppendOp(dst, ops[i])
+	}
+	return dst
+}
+
+// parseForward decodes a forwarded batch. The commands share p. It fails when the version is
+// another's, or with engine's error.
+func parseForward(p []byte) (ops []engine.Op, whole bool, err error) {
+	if len(p) < 3 || p[0] != forwardVersion {
+		return nil, false, errForward
+	}
+	whole = p[1]&1 != 0
+	count, n := binary.Uvarint(p[2:])
+	if n <= 0 || count > maxBatchOps {
+		return nil, false, errForward
+	}
+	p = p[2+n:]
+	ops = make([]engine.Op, 0, count)
+	for range count {
+		op, rest, err := engine.DecodeOp(p)
+		if err != nil {
+			return nil, false, err
+		}
+		ops, p = append(ops, op), rest
+	}
+	if len(p) > 0 {
+		return nil, false, errForward
+	}
+	return ops, whole, nil
+}
+
+var errForward = errors.New("the forwarded batch cannot be read")

@@ -1,0 +1,72 @@
+package raftstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/hashicorp/raft"
+)
+
+const (
+	// trailingBytes of log stay behind a checkpoint at least, so that a follower that is a little
+	// behind catches up from the log and not by an install.
+	trailingBytes = 64 << 20
+	// trailingMin and trailingMax bound the same in entries.
+	trailingMin, trailingMax = 128, 16384
+)
+
+// runCheckpoints starts a checkpoint whenever the log since the last one exceeds the larger of
+// Config.CheckpointBytes and the last one's size: a byte of checkpoint per byte of log at most, and
+// a replay bounded by the same figure. It ends with ctx.
+func (s *Store) runCheckpoints(ctx context.Context) {
+	for {
+		least := max(s.cfg.CheckpointBytes, s.machine.sweptBytes.Load())
+		// Nodes apply the same bytes; a tenth more for each place in the list keeps them from
+		// sweeping together. The leader will stagger them by its own knowledge one day: here.
+		least += least / 10 * int64(s.rank)
+		s.machine.checkpointAt.Store(least)
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.machine.grown:
+		}
+		if s.machine.logBytes.Load() < least {
+			continue
+		}
+		if err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("checkpoint failed", "error", err)
+			s.machine.logBytes.Store(least / 2) // not again at once
+		}
+	}
+}
+
+// Checkpoint writes a checkpoint now and returns when it is durable, or nil at once when nothing
+// was applied since the start. It fails with the error of the disk, when one is being written
+// already, or when ctx ends; then it goes on behind the caller's back.
+func (s *Store) Checkpoint(ctx context.Context) error {
+	s.trail()
+	f := s.raft.Snapshot()
+	done := make(chan error, 1)
+	go func() { done <- f.Error() }() // ends with the sweep, which ends when the store closes
+	select {
+	case err := <-done:
+		if err == nil || errors.Is(err, raft.ErrNothingNewToSnapshot) {
+			return nil
+		}
+		return fmt.Errorf("checkpoint: %w", err)
+	case <-ctx.Done():
+		return fmt.Errorf("checkpoint: %w", context.Cause(ctx))
+	}
+}
+
+// trail sets how many entries raft leaves behind the checkpoint, from their mean size. The log
+// keeps more when the older checkpoint needs it.
+func (s *Store) trail() {
+	mean := s.machine.logBytes.Load() / max(1, s.machine.logEntries.Load())
+	c := s.raft.ReloadableConfig()
+	c.TrailingLogs = uint64(min(max(trailingBytes/max(1, mean), trailingMin), trailingMax))
+	if err := s.raft.ReloadConfig(c); err != nil {
+		s.log.Warn("raft settings refused", "error", err)
+	}
+}

@@ -1,0 +1,188 @@
+package raftstore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"holdfast/engine"
+)
+
+// maxPending is how many bytes of before-images a sweep may hold in memory; above, apply waits.
+const maxPending = 64 << 20
+
+// errSweep is the error of a checkpoint that cannot begin.
+var errSweep = errors.New("a checkpoint is being written already")
+
+// Snapshot makes the cut for a checkpoint: no I/O, no copy. Raft calls it between two entries. It
+// fails when another sweep is under way or the node has stopped.
+func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
+	if m.dead {
+		return nil, errors.New("the node has stopped")
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mu.sweep != nil {
+		return nil, errSweep
+	}
+	m.mu.sweep = m.mu.ledger.Cut()
+	m.logBytes.Store(0)
+	m.logEntries.Store(0)
+	return &snapshot{m: m, sweep: m.mu.sweep}, nil
+}
+
+// waitForSweep keeps apply back while a sweep holds too much in memory. It returns false when the
+// store closes meanwhile.
+func (m *machine) waitForSweep() bool {
+	for {
+		m.mu.Lock()
+		behind := m.mu.sweep != nil && m.mu.sweep.Pending() > maxPending
+		m.mu.Unlock()
+		if !behind {
+			return true
+		}
+		select {
+		case <-m.swept:
+		case <-m.closing:
+			return false
+		}
+	}
+}
+
+// Restore replaces the ledger by an installed checkpoint, whose stream raft hands over. It fails,
+// and leaves the ledger as it was, when the stream or the event files do not fit.
+func (m *machine) Restore(stream io.ReadCloser) error {
+	ledger, meta, err := LoadStream(stream)
+	if err != nil {
+		return fmt.Errorf("load the installed checkpoint: %w", err)
+	}
+	if index := ledger.Index(); index <= m.applied.Load() {
+		return fmt.Errorf("installed checkpoint at %d: this node is at %d already",
+			index, m.applied.Load())
+	}
+	return m.adopt(ledger, meta)
+}
+
+// snapshot writes one cut. Raft calls Persist, on a goroutine of its own, and then Release; Release
+// alone when it gave up.
+type snapshot struct {
+	m     *machine
+	sweep *engine.Sweep
+}
+
+// Persist writes the blocks of the cut, each copied under the lock and written outside it, and the
+// events up to at least the cut. It fails with the sink's error, or when the store closes.
+func (s *snapshot) Persist(sink raft.SnapshotSink) error {
+	out, ok := sink.(BlockSink)
+	if !ok {
+		return fmt.Errorf("checkpoint sink %T takes no blocks", sink)
+	}
+	began := time.Now()
+	written := int64(0)
+	for {
+		b, pending, ok := s.next()
+		if !ok {
+			break
+		}
+		if err := out.WriteBlock(b); err != nil {
+			return err
+		}
+		size := len(b.Key) + len(b.Value)
+		written += int64(size)
+		if pending > maxPending/2 {
+			continue // memory before manners
+		}
+		if !s.m.pace.wait(size, s.m.closing) {
+			return errClosing
+		}
+	}
+	mark, err := s.m.events.Sync()
+	if err != nil {
+		return fmt.Errorf("sync the events: %w", err)
+	}
+	if err := s.m.events.Retain(s.m.eventsMax()); err != nil {
+		return fmt.Errorf("drop old events: %w", err)
+	}
+	out.SetLedger(s.sweep.Digest, mark)
+	s.m.sweptBytes.Store(written)
+	s.m.metrics.checkpoint.Observe(time.Since(began).Seconds())
+	s.m.metrics.checkpointBytes.Set(float64(written))
+	return nil
+}
+
+// eventsMax is how many bytes of events are kept: a limit of the ledger's, so equal on every node.
+func (m *machine) eventsMax() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.mu.ledger.Limits().EventsMax
+}
+
+func (s *snapshot) next() (b engine.Block, pending int, ok bool) {
+	s.m.mu.Lock()
+	b, ok = s.sweep.Next()
+	pending = s.sweep.Pending()
+	s.m.mu.Unlock()
+	s.m.poke(s.m.swept)
+	return b, pending, ok
+}
+
+// Release ends the sweep.
+func (s *snapshot) Release() {
+	s.m.mu.Lock()
+	s.sweep.Close()
+	s.m.mu.sweep = nil
+	s.m.mu.Unlock()
+	s.m.poke(s.m.swept)
+}
+
+// pacer keeps a sweep from taking the disk for itself: it writes in bursts of paceBurst and waits
+// in between, so that its rate follows the log's.
+type pacer struct {
+	log   func() int64 // bytes of log applied since the cut
+	began time.Time
+	bytes int64
+	burst int64
+}
+
+const (
+	// paceBurst is how much is written between two waits: what one log sync may have to queue
+	// behind.
+	paceBurst = 1 << 20
+	// paceFloor is the least rate, bytes a second, so that a quiet node finishes too.
+	paceFloor = 32 << 20
+)
+
+// wait counts size bytes and blocks until the next may be written. It returns false when closing
+// was closed first.
+func (p *pacer) wait(size int, closing <-chan struct{}) bool {
+	now := time.Now()
+	if p.began.IsZero() || now.Sub(p.began) > time.Minute {
+		p.began, p.bytes, p.burst = now, 0, 0
+	}
+	p.bytes += int64(size)
+	p.burst += int64(size)
+	if p.burst < paceBurst {
+		return true
+	}
+	p.burst = 0
+	elapsed := now.Sub(p.began)
+	rate := int64(paceFloor)
+	if elapsed > 100*time.Millisecond {
+		rate = max(rate, int64(float64(p.log())/elapsed.Seconds()))
+	}
+	early := time.Duration(float64(p.bytes)/float64(rate)*float64(time.Second)) - elapsed
+	if early <= 0 {
+		return true
+	}
+	t := time.NewTimer(early)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-closing:
+		return false
+	}
+}

@@ -1,0 +1,221 @@
+package raftstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// peerMaker makes a node of one network and says where it is reached.
+type peerMaker func(t *testing.T, node string) (p peerNet, addr string)
+
+func tcpMaker(cluster [16]byte) peerMaker {
+	return func(t *testing.T, node string) (peerNet, string) {
+		port := testPort(t, node, cluster)
+		p := newTCPPeers(port)
+		t.Cleanup(func() { assert.NoError(t, p.Close()) })
+		return p, port.advertise
+	}
+}
+
+func testPort(t *testing.T, node string, cluster [16]byte) *peerPort {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	port := openPeerPort(ln, "", node, func() [16]byte { return cluster },
+		slog.New(slog.DiscardHandler))
+	t.Cleanup(func() { assert.NoError(t, port.close()) })
+	return port
+}
+
+func memMaker() peerMaker {
+	n := NewMemNet()
+	return func(t *testing.T, node string) (peerNet, string) {
+		_, p := n.join(node)
+		t.Cleanup(func() { assert.NoError(t, p.Close()) })
+		return p, node
+	}
+}
+
+// TestPeers holds the real thing and its twin to one contract.
+func TestPeers(t *testing.T) {
+	t.Parallel()
+	for name, maker := range map[string]func() peerMaker{
+		"tcp":    func() peerMaker { return tcpMaker([16]byte{}) },
+		"memory": memMaker,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			t.Run("calls", func(t *testing.T) { t.Parallel(); peersAnswer(t, maker()) })
+			t.Run("many at once", func(t *testing.T) { t.Parallel(); peersTogether(t, maker()) })
+			t.Run("nobody there", func(t *testing.T) { t.Parallel(); peersNobody(t, maker()) })
+			t.Run("lost on the way", func(t *testing.T) { t.Parallel(); peersLost(t, maker()) })
+			t.Run("comes back", func(t *testing.T) { t.Parallel(); peersCtx(t, maker()) })
+		})
+	}
+}
+
+func echo(_ context.Context, kind byte, body []byte) []byte {
+	return append([]byte{kind}, body...)
+}
+
+func peersAnswer(t *testing.T, maker peerMaker) {
+	a, _ := maker(t, "a")
+	b, addr := maker(t, "b")
+	b.Serve(echo)
+	for _, size := range []int{0, 1, 1 << 20} {
+		body := bytes.Repeat([]byte{7}, size)
+		answer, sent, err := a.Call(t.Context(), addr, 9, body)
+		require.NoError(t, err)
+		assert.True(t, sent)
+		assert.Equal(t, append([]byte{9}, body...), answer)
+	}
+}
+
+func peersTogether(t *testing.T, maker peerMaker) {
+	a, _ := maker(t, "a")
+	b, addr := maker(t, "b")
+	first := make(chan struct{})
+	b.Serve(func(ctx context.Context, kind byte, body []byte) []byte {
+		if kind == 0 {
+			<-first // answered after all the others
+		}
+		return echo(ctx, kind, body)
+	})
+	var calls sync.WaitGroup
+	for i := range 20 {
+		calls.Go(func() {
+			answer, _, err := a.Call(t.Context(), addr, byte(i), []byte{byte(i), 1})
+			assert.NoError(t, err)
+			assert.Equal(t, []byte{byte(i), byte(i), 1}, answer)
+			if i == 19 {
+				close(first)
+			}
+		})
+	}
+	calls.Wait()
+}
+
+func peersNobody(t *testing.T, maker peerMaker) {
+	a, _ := maker(t, "a")
+	b, addr := maker(t, "b")
+	b.Serve(echo)
+	_, sent, err := a.Call(t.Context(), "127.0.0.1:1", 1, nil)
+	assert.Error(t, err)
+	assert.False(t, sent, "it did not happen")
+	require.NoError(t, a.Close())
+	_, sent, err = a.Call(t.Context(), addr, 1, nil)
+	assert.Error(t, err)
+	assert.False(t, sent)
+}
+
+func peersLost(t *testing.T, maker peerMaker) {
+	a, _ := maker(t, "a")
+	b, addr := maker(t, "b")
+	arrived := make(chan struct{})
+	b.Serve(func(ctx context.Context, _ byte, _ []byte) []byte {
+		close(arrived)
+		<-ctx.Done()
+		return nil
+	})
+	go func() {
+		<-arrived
+		b.Close()
+	}()
+	answer, sent, err := a.Call(t.Context(), addr, 1, []byte("x"))
+	if err == nil {
+		assert.Empty(t, answer) // the handler's last word got through
+		return
+	}
+	assert.True(t, sent, "nobody knows")
+}
+
+func peersCtx(t *testing.T, maker peerMaker) {
+	a, _ := maker(t, "a")
+	b, addr := maker(t, "b")
+	hang := make(chan struct{})
+	b.Serve(func(ctx context.Context, kind byte, body []byte) []byte {
+		if kind == 1 {
+			<-hang
+		}
+		return echo(ctx, kind, body)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, sent, err := a.Call(ctx, addr, 1, nil)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.True(t, sent)
+	close(hang)
+	answer, _, err := a.Call(t.Context(), addr, 2, []byte("y"))
+	require.NoError(t, err, "the connection goes on")
+	assert.Equal(t, "\x02y", string(answer))
+}
+
+func TestNodesOfTwoClustersDoNotTalk(t *testing.T) {
+	t.Parallel()
+	a, _ := tcpMaker([16]byte{1})(t, "a")
+	b, addr := tcpMaker([16]byte{2})(t, "b")
+	b.Serve(echo)
+	_, sent, err := a.Call(t.Context(), addr, 1, nil)
+	assert.ErrorContains(t, err, "another cluster")
+	assert.False(t, sent)
+	c, _ := tcpMaker([16]byte{})(t, "c") // does not know its cluster yet
+	_, _, err = c.Call(t.Context(), addr, 1, nil)
+	assert.NoError(t, err)
+}
+
+func TestThePortRefusesStrangers(t *testing.T) {
+	t.Parallel()
+	port := testPort(t, "a", [16]byte{})
+	for name, say := range map[string]string{
+		"http":            "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n",
+		"another version": "C\x09" + string(make([]byte, 17)),
+		"unknown kind":    "Z\x01" + string(make([]byte, 17)),
+	} {
+		conn, err := net.Dial("tcp", port.advertise)
+		require.NoError(t, err)
+		_, err = conn.Write([]byte(say))
+		require.NoError(t, err)
+		require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
+		_, err = io.Copy(io.Discard, conn)
+		var timeout interface{ Timeout() bool }
+		if errors.As(err, &timeout) {
+			assert.False(t, timeout.Timeout(), "%s: the port must hang up", name)
+		}
+		conn.Close()
+	}
+}
+
+func TestRaftAndCallsShareThePort(t *testing.T) {
+	t.Parallel()
+	a, b := testPort(t, "a", [16]byte{}), testPort(t, "b", [16]byte{})
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		c, err := raftStream{port: b}.Accept()
+		if err == nil {
+			accepted <- c
+		}
+	}()
+	c, err := raftStream{port: a}.Dial("", time.Second)
+	assert.Error(t, err)
+	assert.Nil(t, c)
+	c, err = a.dial(b.advertise, kindRaft, time.Second)
+	require.NoError(t, err)
+	defer c.Close()
+	other := <-accepted
+	defer other.Close()
+	_, err = c.Write([]byte("raft"))
+	require.NoError(t, err)
+	got := make([]byte, 4)
+	_, err = io.ReadFull(other, got)
+	require.NoError(t, err)
+	assert.Equal(t, "raft", string(got))
+}

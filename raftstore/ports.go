@@ -1,0 +1,84 @@
+package raftstore
+
+import (
+	"github.com/hashicorp/raft"
+
+	"holdfast/engine"
+)
+
+// Log keeps raft's entries and votes. An error of StoreLogs, DeleteRange or Set is final: the
+// caller stops the process, because what is on the disk is not known any more.
+type Log interface {
+	raft.LogStore
+	raft.StableStore
+	// IsMonotonic says that the log only grows at its end and is emptied before a snapshot is
+	// installed; raft asks for it (raft.MonotonicLogStore).
+	IsMonotonic() bool
+	// Size is the bytes of all kept entries, for deciding when to checkpoint.
+	Size() int64
+	Close() error
+}
+
+// Checkpoints keeps the ledger's checkpoints; it is the whole of raft's snapshot store. A sink that
+// Create returns is also a BlockSink.
+type Checkpoints interface {
+	raft.SnapshotStore
+	// Load rebuilds the ledger from the checkpoint that CURRENT names, else from the one before it.
+	// It returns ErrNoCheckpoint when there is none.
+	Load() (*engine.Ledger, CheckpointMeta, error)
+	// Floor is the index of the older of the two kept checkpoints, or 0: the log keeps all behind it.
+	Floor() uint64
+	Close() error
+}
+
+// BlockSink is the sink of a checkpoint of our own: blocks in key order instead of a byte stream.
+type BlockSink interface {
+	raft.SnapshotSink
+	WriteBlock(engine.Block) error
+	// SetLedger stamps what the blocks must add up to, and how far the events reach. Call it before Close.
+	SetLedger(digest uint64, events EventMark)
+}
+
+// CheckpointMeta is what CURRENT says of a checkpoint.
+type CheckpointMeta struct {
+	Index, Term uint64
+	Digest      uint64
+	SizeBytes   int64 // exact length of the stream that Open gives
+	Installed   bool  // came from a leader, so the log behind it may be deleted
+	Events      EventMark
+}
+
+// EventMark is a place in the event files: everything up to Seq, checked.
+type EventMark struct {
+	First, Seq uint64 // first kept and last sequence
+	Segment    uint64 // number of the segment file that Seq ends in
+	Offset     int64  // bytes of that file up to the end of Seq's frame
+	Checksum   uint64 // running checksum over all frames of that segment up to Offset
+}
+
+// EventLog keeps the event frames of the entries, in order. Append is called by apply alone; reads
+// may run beside it.
+type EventLog interface {
+	// Append takes one frame of engine.Output.Events. It does not wait for the disk.
+	Append(frame []byte) error
+	// Read visits events with a sequence above after, until visit returns false. It returns
+	// ErrEventsGone when some of them are no longer kept.
+	Read(after uint64, visit func(*engine.Event) bool) error
+	// At returns one event by its sequence, ErrEventsGone when it is no longer kept.
+	At(seq uint64) (engine.Event, error)
+	// Bounds are the first kept and the last sequence; 0, 0 when there is none.
+	Bounds() (first, last uint64)
+	// Retain drops whole segments from the front while more than max bytes are kept.
+	Retain(maxBytes int64) error
+	// Sync makes everything appended so far durable and returns its end.
+	Sync() (EventMark, error)
+	// CutTo drops what is behind mark, after a restart and before replay. It fails, naming the file,
+	// when what is in front of mark is not what was synced.
+	CutTo(mark EventMark) error
+	Close() error
+}
+
+// Bodies is the place of the second Badger: bodies of records, closed reservations, audit.
+type Bodies interface {
+	Close() error
+}

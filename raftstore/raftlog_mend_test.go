@@ -1,0 +1,107 @@
+package raftstore
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/hashicorp/raft"
+	wal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/metadb"
+	"github.com/hashicorp/raft-wal/types"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// stuckMeta stops changing the list of files, as a crash before the change would.
+type stuckMeta struct {
+	metadb.BoltMetaDB
+	stuck bool
+}
+
+func (m *stuckMeta) CommitState(s types.PersistentState) error {
+	if m.stuck {
+		return errors.New("crash")
+	}
+	return m.BoltMetaDB.CommitState(s)
+}
+
+// sealedLog makes a log whose newest file was just sealed when the process died. Entries come in
+// batches of 50; it returns the folder, the file, and the last index.
+func sealedLog(t *testing.T) (dir, file string, last uint64) {
+	t.Helper()
+	dir = t.TempDir()
+	meta := &stuckMeta{}
+	w, err := wal.Open(dir, wal.WithSegmentSize(64<<10), wal.WithMetaStore(meta))
+	require.NoError(t, err)
+	meta.stuck = true
+	for found := (walScan{}); !found.sealed; last += 50 {
+		var batch []*raft.Log
+		for i := last + 1; i <= last+50; i++ {
+			batch = append(batch, logEntry(i, 1))
+		}
+		require.NoError(t, w.StoreLogs(batch))
+		files, err := filepath.Glob(filepath.Join(dir, "*.wal"))
+		require.NoError(t, err)
+		require.Len(t, files, 1)
+		file = files[0]
+		found, err = scanWAL(file)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return dir, file, last
+}
+
+func TestCrashBetweenSealAndNextFile(t *testing.T) {
+	t.Parallel()
+	dir, _, last := sealedLog(t)
+	require.Greater(t, last, uint64(500))
+	for range 2 {
+		l := openTestLog(t, testLogConfig(t, dir))
+		requireRange(t, l, 1, last)
+		requireEntry(t, l, 1, 1)
+		requireEntry(t, l, last, 1)
+		storeRange(t, l, last+1, last+100, 1)
+		last += 100
+		require.NoError(t, l.Close())
+	}
+}
+
+// TestTornSeal tears the batch that seals a file at many places.
+func TestTornSeal(t *testing.T) {
+	t.Parallel()
+	origin, file, all := sealedLog(t)
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	whole, err := scanWAL(file)
+	require.NoError(t, err)
+	require.True(t, whole.sealed)
+	name := filepath.Base(file)
+	index := whole.index - walFrameHeader
+	for at := index; at < whole.end; at += 104 {
+		for _, zeros := range []int64{8, int64(len(text)) - at} { // a hole, or all the rest
+			dir := copyTree(t, origin)
+			torn := append([]byte(nil), text...)
+			clear(torn[at:min(at+zeros, int64(len(torn)))])
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), torn, 0o600))
+			l := openTestLog(t, testLogConfig(t, dir))
+			have, err := logRange(l)
+			require.NoError(t, err)
+			last := have.last
+			// The batches before the one that sealed were acknowledged.
+			require.GreaterOrEqual(t, last, all-50, "torn at %d", at)
+			for i := uint64(1); i <= last; i += 17 {
+				requireEntry(t, l, i, 1)
+			}
+			storeRange(t, l, last+1, last+60, 2)
+			require.NoError(t, l.Close())
+			l = openTestLog(t, testLogConfig(t, dir))
+			requireRange(t, l, 1, last+60)
+			requireEntry(t, l, last, 1)
+			requireEntry(t, l, last+1, 2)
+			requireEntry(t, l, last+60, 2)
+			assert.NoError(t, l.Close())
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package raftstore
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"holdfast/engine"
+)
+
+func TestWaitersGoWhenTheirIndexIsApplied(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var w appliedWaiters
+		var applied atomic.Uint64
+		closing := make(chan struct{})
+		gone := make(chan uint64, 10)
+		for _, index := range []uint64{3, 1, 2} {
+			go func() {
+				if w.wait(t.Context(), index, &applied, closing) == nil {
+					gone <- index
+				}
+			}()
+		}
+		synctest.Wait()
+		assert.Empty(t, gone)
+		applied.Store(2)
+		w.advance(2)
+		synctest.Wait()
+		assert.Len(t, gone, 2)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		assert.ErrorIs(t, w.wait(ctx, 9, &applied, closing), context.DeadlineExceeded)
+		close(closing)
+		synctest.Wait()
+		assert.Zero(t, w.count.Load())
+		assert.ErrorIs(t, w.wait(t.Context(), 9, &applied, closing), errClosing)
+		require.NoError(t, w.wait(t.Context(), 2, &applied, closing))
+	})
+}
+
+// eventChain is an EventLog of one SKU at one location.
+type eventChain struct {
+	EventLog
+	first  uint64
+	events []engine.Event
+}
+
+func (c eventChain) At(seq uint64) (engine.Event, error) {
+	if seq < c.first {
+		return engine.Event{}, ErrEventsGone
+	}
+	return c.events[seq-c.first], nil
+}
+
+func TestTheBasisIsTheMovementsUpToThatMoment(t *testing.T) {
+	t.Parallel()
+	var c eventChain
+	c.first = 1
+	add := func(at int64, kind engine.EventType, onHand int64) {
+		n := uint64(len(c.events))
+		c.events = append(c.events, engine.Event{Seq: n + 1, At: at, Type: kind, Prev: n,
+			Balance: engine.Balance{OnHand: onHand}})
+	}
+	add(100, engine.EventStockSet, 50)      // no movement
+	add(200, engine.EventStockAdjusted, 45) // moved -5
+	add(300, engine.EventReserved, 45)      // changes nothing on hand
+	add(400, engine.EventShipped, 40)       // moved -10
+	add(500, engine.EventStockSet, 100)     // no movement
+	add(600, engine.EventReturned, 103)     // moved -7
+	for asOf, want := range map[int64]int64{
+		99: 0, 100: 0, 199: 0, 200: -5, 399: -5, 400: -10, 500: -10, 599: -10, 600: -7, 900: -7,
+	} {
+		got, err := basisAt(c, -7, 6, asOf)
+		require.NoError(t, err)
+		assert.Equal(t, want, got, "as of %d", asOf)
+	}
+	got, err := basisAt(c, 0, 0, 100)
+	require.NoError(t, err)
+	assert.Zero(t, got, "nothing ever happened there")
+
+	c.first, c.events = 4, c.events[3:]
+	got, err = basisAt(c, -7, 6, 400)
+	require.NoError(t, err)
+	assert.EqualValues(t, -10, got)
+	_, err = basisAt(c, -7, 6, 399)
+	assert.ErrorIs(t, err, ErrEventsGone)
+}
+
+func TestTheWalkBackIsBounded(t *testing.T) {
+	t.Parallel()
+	c := eventChain{first: 1}
+	for i := range uint64(maxBasisSteps + 10) {
+		c.events = append(c.events, engine.Event{Seq: i + 1, At: int64(i + 1), Prev: i,
+			Type: engine.EventReserved})
+	}
+	last := uint64(len(c.events))
+	_, err := basisAt(c, 0, last, 1)
+	assert.ErrorIs(t, err, ErrEventsGone)
+	_, err = basisAt(c, 0, last, 20)
+	assert.NoError(t, err)
+}
+
+func TestTermClock(t *testing.T) {
+	t.Parallel()
+	wall := time.UnixMilli(1_000_000)
+	c := termClock{now: func() time.Time { return wall }}
+	c.rebase(0)
+	assert.EqualValues(t, 1_000_000, c.stamp(0))
+	wall = wall.Add(5 * time.Second)
+	assert.EqualValues(t, 1_005_000, c.stamp(0))
+	wall = wall.Add(-time.Hour)
+	assert.EqualValues(t, 1_005_000, c.stamp(0), "never backwards")
+	assert.EqualValues(t, 2_000_000, c.stamp(2_000_000), "never below the ledger's")
+
+	wall = time.UnixMilli(1_000_000)
+	c = termClock{now: func() time.Time { return wall }}
+	c.rebase(1_010_000) // the ledger is ten seconds ahead
+	assert.EqualValues(t, 1_010_000, c.read())
+	wall = wall.Add(100 * time.Second)
+	assert.EqualValues(t, 1_109_000, c.read(), "one percent slower")
+	wall = wall.Add(10_000 * time.Second)
+	assert.EqualValues(t, wall.UnixMilli(), c.read(), "until the two meet")
+}

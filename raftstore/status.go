@@ -1,0 +1,152 @@
+package raftstore
+
+import (
+	"slices"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// Status is what a node knows of itself and of the cluster.
+type Status struct {
+	Node    string
+	Leader  string // "" when there is none
+	Term    uint64
+	Index   uint64 // applied here
+	Members []Member
+	Digest  Digest
+	// Horizon is for how long a remembered answer is kept now: 24 h unless memory cuts it short.
+	Horizon time.Duration
+}
+
+// Member is one node of the cluster as this one sees it.
+type Member struct {
+	ID      string // its name, without incarnation
+	Raft    string // address of its peer port
+	HTTP    string // what it says of itself; "" before it was heard
+	Voter   bool
+	Healthy bool   // heard within the last three seconds, or this node
+	Lag     uint64 // entries that it is behind the newest index known here
+}
+
+// Digest is the digest of the ledger at Index, the newest multiple of 1,024 that all healthy
+// members have; 0 when there is none.
+type Digest struct {
+	Index, Value uint64
+	Diverged     bool // two members differ at an index that both have
+}
+
+// ReadyCheck is one condition for serving.
+type ReadyCheck struct {
+	Name   string
+	OK     bool
+	Detail string
+}
+
+// Status returns what is known now. It asks nobody: members are asked once a second.
+func (s *Store) Status() Status {
+	own := s.report()
+	st := Status{
+		Node: s.cfg.Node, Leader: s.leaderName(), Term: own.term, Index: own.applied,
+		Horizon: own.horizon,
+	}
+	now := time.Now()
+	newest := own.applied
+	reports := []report{own}
+	for _, server := range s.servers() {
+		m := Member{
+			ID: nodeName(server.ID), Raft: string(server.Address),
+			Voter: server.Suffrage == raft.Voter,
+		}
+		r := own
+		if server.ID == s.parts.id {
+			m.Healthy = true
+			m.Raft = string(s.parts.transport.LocalAddr())
+		} else {
+			r = s.members.get(server.ID)
+			m.Healthy = !r.heard.IsZero() && now.Sub(r.heard) < silentAfter
+			if m.Healthy {
+				reports = append(reports, r)
+			}
+		}
+		m.HTTP, m.Lag = r.http, r.applied
+		newest = max(newest, r.applied)
+		st.Members = append(st.Members, m)
+	}
+	for i := range st.Members {
+		st.Members[i].Lag = newest - st.Members[i].Lag
+	}
+	st.Digest = commonDigest(reports)
+	return st
+}
+
+// Ready returns the conditions for serving; the node is ready when all are OK.
+func (s *Store) Ready() []ReadyCheck {
+	leader := ReadyCheck{Name: "leader", OK: true, Detail: s.leaderName()}
+	l := s.lead.Load()
+	switch {
+	case leader.Detail == "":
+		leader.OK, leader.Detail = false, "there is no leader"
+	case l != nil && !l.opened.Load():
+		leader.OK, leader.Detail = false, "the term is not open yet"
+	case l == nil && s.age() > silentAfter:
+		leader.OK, leader.Detail = false, "the leader is silent"
+	}
+	storage := ReadyCheck{Name: "storage", OK: true}
+	if err := s.fault(); err != nil {
+		storage.OK, storage.Detail = false, err.Error()
+	}
+	applied := ReadyCheck{Name: "applied", OK: true}
+	if behind := s.behind(); behind > readyBehind {
+		applied.OK, applied.Detail = false, "catching up with the log"
+	}
+	return []ReadyCheck{leader, storage, applied}
+}
+
+// readyBehind is how many entries a node may be behind what was agreed and still be ready: what
+// three batches on their way and a heartbeat make.
+const readyBehind = 64
+
+func (s *Store) behind() uint64 {
+	agreed, applied := s.raft.CommitIndex(), s.machine.applied.Load()
+	if applied >= agreed {
+		return 0
+	}
+	return agreed - applied
+}
+
+// servers is raft's newest configuration, with the addresses of this start.
+func (s *Store) servers() []raft.Server {
+	f := s.raft.GetConfiguration()
+	if f.Error() != nil {
+		return nil
+	}
+	servers := slices.Clone(f.Configuration().Servers) // raft shares its own
+	listed := addressesOf(s.cfg)
+	for i := range servers {
+		if listed == nil {
+			break
+		}
+		if addr, err := listed.ServerAddr(servers[i].ID); err == nil {
+			servers[i].Address = addr
+		}
+	}
+	return servers
+}
+
+// commonDigest is the digest at the newest index that all reports have, and whether any two differ.
+func commonDigest(reports []report) Digest {
+	var d Digest
+	for index, value := range reports[0].digests {
+		all := true
+		for _, r := range reports[1:] {
+			other, ok := r.digests[index]
+			all = all && ok
+			d.Diverged = d.Diverged || (ok && other != value)
+		}
+		if all && index > d.Index {
+			d.Index, d.Value = index, value
+		}
+	}
+	return d
+}

@@ -1,0 +1,235 @@
+package raftstore
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// Store is one node: its ledger, its disk and its part in the cluster. All methods are safe for
+// concurrent use.
+type Store struct {
+	cfg     Config
+	log     *slog.Logger
+	metrics *metrics
+	parts   parts
+	machine *machine
+	batcher *batcher
+	raft    *raft.Raft
+	peers   peerNet
+	members members
+	rank    int
+	began   time.Time
+
+	lead  atomic.Pointer[leadership] // nil while another node leads, or none
+	reads atomic.Int64               // in flight
+	leads chan bool                  // raft's word on whether this node leads
+	ticks chan struct{}              // one token: look at the deadlines again
+
+	ctx     context.Context // ends when the store stops serving
+	cancel  context.CancelFunc
+	closing <-chan struct{} // ctx.Done()
+	dead    chan struct{}   // closed when the node must stop
+	tasks   sync.WaitGroup  // goroutines that Run or its loops started
+
+	mu struct {
+		sync.Mutex
+		fault  error // why the node must stop
+		ran    chan struct{}
+		closed bool
+	}
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// Open takes the folder, loads the newest checkpoint, checks that the log fits it, and starts raft,
+// which replays the log. Nothing is served before Run. It fails with the faults of c, with
+// *LockedError, *ForeignFolderError, *ForeignClusterError, *CorruptError or *LogGapError, each of
+// which names the file or folder, or with an error of the disk or the network; then nothing stays
+// open.
+func Open(c Config) (*Store, error) {
+	c = c.WithDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	s := newStore(c)
+	p, err := openParts(c, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(p); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func newStore(c Config) *Store {
+	s := &Store{
+		cfg: c, log: c.Logger, rank: rankOf(c), began: time.Now(),
+		leads: make(chan bool, 16), dead: make(chan struct{}),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.closing = s.ctx.Done()
+	s.metrics = newMetrics(s)
+	s.batcher = newBatcher(c, s.metrics)
+	s.machine = &machine{
+		batches: s.batcher, metrics: s.metrics, closing: s.closing, fail: s.fail,
+		changed: make(chan struct{}, 1), grown: make(chan struct{}, 1),
+		learnt: make(chan struct{}, 1), swept: make(chan struct{}, 1),
+	}
+	s.machine.pace = &pacer{log: s.machine.logBytes.Load}
+	s.machine.checkpointAt.Store(c.CheckpointBytes)
+	s.ticks = s.machine.changed
+	s.members.init()
+	return s
+}
+
+// start wires the parts, which belong to the store from here on, and starts raft.
+func (s *Store) start(p parts) error {
+	s.parts, s.peers = p, p.peers
+	s.machine.events, s.machine.checkpoints = p.events, p.checkpoints
+	if err := s.machine.adopt(p.ledger, p.meta); err != nil {
+		return err
+	}
+	conf := raftConfig(s.cfg, p.id, s.leads)
+	if err := form(s.cfg, conf, &p); err != nil {
+		return err
+	}
+	r, err := raft.NewRaft(conf, s.machine, p.log, p.log, p.checkpoints, p.transport)
+	if err != nil {
+		return fmt.Errorf("start raft: %w", err)
+	}
+	s.raft = r
+	return s.metrics.register(s.cfg.Registerer)
+}
+
+// Run serves until ctx ends or the node must stop, and owns every goroutine of the store meanwhile.
+// Afterwards every command is refused; those on their way have been answered. Call it once, and
+// Close soon after it: raft goes on until then, and may lead without serving. It returns nil after
+// ctx, else the reason for which the node must stop.
+func (s *Store) Run(ctx context.Context) error {
+	s.mu.Lock()
+	if s.mu.closed || s.mu.ran != nil {
+		s.mu.Unlock()
+		return errors.New("the store is closed or has run before")
+	}
+	ran := make(chan struct{})
+	s.mu.ran = ran
+	s.mu.Unlock()
+	defer close(ran)
+
+	loops, stop := context.WithCancel(ctx)
+	defer stop()
+	s.peers.Serve(s.handle)
+	s.tasks.Go(s.runBatches)
+	for _, loop := range []func(context.Context){
+		s.runTerms, s.runTicks, s.runCheckpoints, s.runDetector, s.runMembers,
+	} {
+		s.tasks.Go(func() { loop(loops) })
+	}
+	select {
+	case <-ctx.Done():
+	case <-s.closing:
+	case <-s.dead:
+	}
+	s.batcher.close()
+	s.drain()
+	s.cancel()
+	stop()
+	s.tasks.Wait()
+	return s.fault()
+}
+
+// drain waits a little for what is on its way, then calls it unknown: within two heartbeats it is
+// agreed, or raft has given up the lead and answered.
+func (s *Store) drain() {
+	limit := time.NewTimer(2 * s.cfg.Heartbeat)
+	defer limit.Stop()
+	select {
+	case <-s.batcher.quiet:
+	case <-s.dead:
+	case <-limit.C:
+	}
+	s.batcher.abandon(errClosing)
+}
+
+// Close ends Run, if it runs, and gives everything up: raft, sockets, files, the folder. It waits.
+// Nothing is flushed: what was answered is durable already, and the rest is replayed. A second call
+// returns what the first did: nil, or the errors of the disk.
+func (s *Store) Close() error {
+	s.closeOnce.Do(func() { s.closeErr = s.close() })
+	return s.closeErr
+}
+
+func (s *Store) close() error {
+	s.mu.Lock()
+	s.mu.closed = true
+	ran := s.mu.ran
+	s.mu.Unlock()
+	if ran != nil {
+		s.stopRun()
+		<-ran
+	}
+	s.cancel()
+	s.batcher.close()
+	s.batcher.abandon(errClosing)
+	s.metrics.unregister(s.cfg.Registerer)
+	if s.raft != nil {
+		f := s.raft.Shutdown()
+		// Its goroutines may wait for an answer from the network for as long as that takes.
+		err := s.parts.transport.Close()
+		return errors.Join(err, f.Error(), s.parts.close())
+	}
+	return s.parts.close()
+}
+
+// stopRun lets Run go on to its end without ending what drains there.
+func (s *Store) stopRun() {
+	s.batcher.close()
+	select {
+	case <-s.batcher.quiet:
+	case <-s.dead:
+	case <-time.After(2 * s.cfg.Heartbeat):
+	}
+	s.cancel()
+}
+
+// fail stops the node, once, for the reason err.
+func (s *Store) fail(err error) {
+	s.mu.Lock()
+	first := s.mu.fault == nil
+	if first {
+		s.mu.fault = err
+	}
+	s.mu.Unlock()
+	if !first {
+		return
+	}
+	s.log.Error("the node must stop", "error", err)
+	close(s.dead)
+	if s.cfg.Fatal != nil {
+		go s.cfg.Fatal(err) // it may exit the process, or wait for Close
+	}
+}
+
+// fault is why the node must stop, nil while it need not.
+func (s *Store) fault() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mu.fault
+}
+
+// rememberCluster writes the cluster's id, once it is known, to the folder.
+func (s *Store) rememberCluster() {
+	id := s.machine.clusterID()
+	if err := s.parts.setCluster(hex.EncodeToString(id[:])); err != nil {
+		s.fail(fmt.Errorf("remember the cluster's id: %w", err))
+	}
+}

@@ -1,0 +1,131 @@
+package raftstore
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/hashicorp/raft"
+
+	"holdfast/engine"
+)
+
+// parts is what a store stands on: the real ones, or their twins in memory.
+type parts struct {
+	id          raft.ServerID
+	log         Log
+	checkpoints Checkpoints
+	events      EventLog
+	transport   serialTransport
+	peers       peerNet
+	ledger      *engine.Ledger // as the newest checkpoint has it
+	meta        CheckpointMeta // of that checkpoint; zero when there is none
+	setCluster  func(id string) error
+	closers     []func() error // in the order in which the parts were opened
+}
+
+// close closes what is open, the last first. It returns all errors, joined.
+func (p *parts) close() error {
+	var errs []error
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		errs = append(errs, p.closers[i]())
+	}
+	p.closers = nil
+	return errors.Join(errs...)
+}
+
+// load takes the newest checkpoint, or an empty ledger. It fails as Checkpoints.Load.
+func (p *parts) load() (has bool, err error) {
+	p.ledger, p.meta, err = p.checkpoints.Load()
+	if errors.Is(err, ErrNoCheckpoint) {
+		p.ledger, p.meta = engine.New(engine.Options{}), CheckpointMeta{}
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("load the checkpoint: %w", err)
+	}
+	return true, nil
+}
+
+// openParts opens the real ones. It fails as Open does, with nothing left open.
+func openParts(c Config, s *Store) (p parts, err error) {
+	defer func() {
+		if err != nil && c.Listener != nil {
+			c.Listener.Close()
+		}
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if err := p.openDisk(c, s.fail); err != nil {
+		return p, err
+	}
+	ln := c.Listener
+	if ln == nil {
+		if ln, err = net.Listen("tcp", c.Raft); err != nil {
+			return p, fmt.Errorf("peer port: %w", err)
+		}
+	}
+	advertise := c.Advertise
+	for _, peer := range c.Peers {
+		if peer.Node == c.Node && advertise == "" {
+			advertise = peer.Addr
+		}
+	}
+	port := openPeerPort(ln, advertise, c.Node, s.machine.clusterID, c.Logger)
+	p.transport = newTCPTransport(port, addressesOf(c), c.Logger) // closes the port too
+	p.peers = newTCPPeers(port)
+	p.closers = append(p.closers, p.transport.Close, p.peers.Close)
+	return p, nil
+}
+
+func (p *parts) openDisk(c Config, fail func(error)) error {
+	folder, err := OpenFolder(c.Dir, c.Node)
+	if err != nil {
+		return err
+	}
+	p.id, p.setCluster = folder.RaftID(), folder.SetClusterID
+	p.closers = append(p.closers, folder.Close)
+
+	owner := func() Owner {
+		i := folder.Identity()
+		return Owner{ClusterID: i.ClusterID, Incarnation: i.Incarnation}
+	}
+	checkpoints, err := OpenCheckpoints(CheckpointConfig{
+		Dir: folder.CheckpointDir(), Owner: owner, Logger: c.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	p.checkpoints = checkpoints
+	p.closers = append(p.closers, checkpoints.Close)
+	has, err := p.load()
+	if err != nil {
+		return err
+	}
+	if id := p.ledger.Limits().ClusterID; id != ([16]byte{}) {
+		if err := folder.SetClusterID(hex.EncodeToString(id[:])); err != nil {
+			return err
+		}
+	}
+	log, err := OpenRaftLog(LogConfig{
+		Dir: folder.LogDir(), Floor: checkpoints.Floor, Logger: c.Logger,
+		Fatal: func(what string, err error) { fail(fmt.Errorf("%s: %w", what, err)) },
+	})
+	if err != nil {
+		return err
+	}
+	p.log = log
+	p.closers = append(p.closers, log.Close)
+	if err := AlignLog(log, p.meta, has, c.Dir); err != nil {
+		return err
+	}
+	events, err := OpenEventLog(EventLogConfig{Dir: folder.EventDir(), Logger: c.Logger})
+	if err != nil {
+		return err
+	}
+	p.events = events
+	p.closers = append(p.closers, events.Close)
+	return nil
+}

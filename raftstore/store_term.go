@@ -1,0 +1,137 @@
+package raftstore
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// leadership is one term in which this node leads.
+type leadership struct {
+	term   uint64
+	mark   []byte // what its entries carry, see sameTerm
+	clock  termClock
+	opened atomic.Bool // the term's barrier is applied: the node may serve
+}
+
+// runTerms follows raft's word on whether this node leads, until ctx ends.
+func (s *Store) runTerms(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case leads := <-s.leads:
+			s.metrics.leaderChanges.Inc()
+			if !leads {
+				s.lead.Store(nil)
+				s.log.Info("not leading any more")
+				s.batcher.poke()
+				s.poke(s.ticks)
+				continue
+			}
+			// When the term has moved on since, raft refuses our entries, or sameTerm voids them.
+			l := &leadership{term: s.raft.CurrentTerm(), clock: termClock{now: s.cfg.Now}}
+			l.mark = termMark(l.term)
+			l.clock.rebase(s.machine.now())
+			s.lead.Store(l)
+			s.tasks.Go(func() { s.beginTerm(ctx, l) })
+		case <-s.machine.learnt:
+			s.rememberCluster()
+		}
+	}
+}
+
+// beginTerm has the batcher open the term although nobody may have sent anything.
+func (s *Store) beginTerm(ctx context.Context, l *leadership) {
+	for s.lead.Load() == l && !l.opened.Load() {
+		b, err := s.batcher.join(true)
+		if err != nil {
+			return
+		}
+		if b.wait(ctx) == nil || ctx.Err() != nil {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(s.cfg.Heartbeat / 10):
+		}
+	}
+}
+
+// runDetector shortens a follower's wait when the leader falls silent: raft's timer runs for up to
+// two heartbeat timeouts, which we end at one and a little more for each place in the list. It ends
+// with ctx.
+func (s *Store) runDetector(ctx context.Context) {
+	ticker := time.NewTicker(s.cfg.Heartbeat / 20)
+	defer ticker.Stop()
+	patience := s.cfg.Heartbeat + s.cfg.Heartbeat/10*time.Duration(s.rank)
+	var kicked time.Time // the contact that was the last when we kicked
+	if s.alone() {
+		s.kick() // nobody else can lead
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		last := s.raft.LastContact()
+		if last.IsZero() || last.Equal(kicked) || time.Since(last) < patience ||
+			s.raft.State() != raft.Follower {
+			continue
+		}
+		kicked = last
+		s.kick()
+	}
+}
+
+// alone reports whether this node is the only voter.
+func (s *Store) alone() bool {
+	f := s.raft.GetConfiguration()
+	if f.Error() != nil {
+		return false
+	}
+	voters, own := 0, false
+	for _, server := range f.Configuration().Servers {
+		if server.Suffrage == raft.Voter {
+			voters++
+			own = own || server.ID == s.parts.id
+		}
+	}
+	return own && voters == 1
+}
+
+// kick makes raft look at its follower's timer at once: it does when the timeout becomes shorter.
+// So it grows by a millisecond first, and all settings are what they were afterwards.
+func (s *Store) kick() {
+	c := s.raft.ReloadableConfig()
+	longer := c
+	longer.HeartbeatTimeout += time.Millisecond
+	longer.ElectionTimeout += time.Millisecond
+	err := s.raft.ReloadConfig(longer)
+	if err == nil {
+		err = s.raft.ReloadConfig(c)
+	}
+	if err != nil {
+		s.log.Warn("raft settings refused", "error", err)
+	}
+}
+
+// leader returns the address and the name of the leader, "" while there is none.
+func (s *Store) leader() (addr, node string) {
+	a, id := s.raft.LeaderWithID()
+	if p := addressesOf(s.cfg); p != nil && id != "" {
+		if own, err := p.ServerAddr(id); err == nil {
+			a = own
+		}
+	}
+	return string(a), nodeName(id)
+}
+
+func (s *Store) leaderName() string {
+	_, node := s.leader()
+	return node
+}

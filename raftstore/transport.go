@@ -1,0 +1,105 @@
+package raftstore
+
+import (
+	"io"
+	"log/slog"
+
+	"github.com/hashicorp/raft"
+)
+
+// transportTimeout bounds one raft message. InstallSnapshot has that much for every 256 KiB, which
+// must cover the follower's loading too, so it is far above a heartbeat.
+const transportTimeout = raftTimeout
+
+// transportPool is how many idle connections raft keeps to each node: heartbeats, entries, votes.
+const transportPool = 3
+
+// serialTransport wraps raft's transport and mends it from outside:
+//
+//   - Heartbeats take the ordinary path. Raft's fast path handles them beside its main loop, which
+//     can bring two logs apart after a partition. The price is that they wait behind a sync, so
+//     timeouts must be well above one.
+//   - No pipeline: it can park for ever after a follower's refusal. One message in flight makes
+//     larger groups, and costs nothing on a local network.
+type serialTransport struct {
+	inner interface {
+		raft.Transport
+		raft.WithPreVote
+		raft.WithClose
+	}
+}
+
+var (
+	_ raft.Transport   = serialTransport{}
+	_ raft.WithPreVote = serialTransport{}
+	_ raft.WithClose   = serialTransport{}
+)
+
+// newTCPTransport is raft's transport over the peer port.
+func newTCPTransport(port *peerPort, addrs raft.ServerAddressProvider,
+	log *slog.Logger) serialTransport {
+	return serialTransport{inner: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream:                raftStream{port: port},
+		ServerAddressProvider: addrs,
+		MaxPool:               transportPool,
+		MaxRPCsInFlight:       1,
+		Timeout:               transportTimeout,
+		Logger:                newRaftLogger("raft-net", log),
+	})}
+}
+
+// SetHeartbeatHandler does nothing, on purpose.
+func (t serialTransport) SetHeartbeatHandler(func(raft.RPC)) {}
+
+// AppendEntriesPipeline fails with raft.ErrPipelineReplicationNotSupported, on purpose.
+func (t serialTransport) AppendEntriesPipeline(raft.ServerID,
+	raft.ServerAddress) (raft.AppendPipeline, error) {
+	return nil, raft.ErrPipelineReplicationNotSupported
+}
+
+// Consumer is the inner transport's.
+func (t serialTransport) Consumer() <-chan raft.RPC { return t.inner.Consumer() }
+
+// LocalAddr is the inner transport's.
+func (t serialTransport) LocalAddr() raft.ServerAddress { return t.inner.LocalAddr() }
+
+// AppendEntries fails with the inner transport's error.
+func (t serialTransport) AppendEntries(id raft.ServerID, addr raft.ServerAddress,
+	req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	return t.inner.AppendEntries(id, addr, req, resp)
+}
+
+// RequestVote fails with the inner transport's error.
+func (t serialTransport) RequestVote(id raft.ServerID, addr raft.ServerAddress,
+	req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	return t.inner.RequestVote(id, addr, req, resp)
+}
+
+// RequestPreVote fails with the inner transport's error.
+func (t serialTransport) RequestPreVote(id raft.ServerID, addr raft.ServerAddress,
+	req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	return t.inner.RequestPreVote(id, addr, req, resp)
+}
+
+// InstallSnapshot fails with the inner transport's error.
+func (t serialTransport) InstallSnapshot(id raft.ServerID, addr raft.ServerAddress,
+	req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	return t.inner.InstallSnapshot(id, addr, req, resp, data)
+}
+
+// EncodePeer is the inner transport's.
+func (t serialTransport) EncodePeer(id raft.ServerID, addr raft.ServerAddress) []byte {
+	return t.inner.EncodePeer(id, addr)
+}
+
+// DecodePeer is the inner transport's.
+func (t serialTransport) DecodePeer(b []byte) raft.ServerAddress { return t.inner.DecodePeer(b) }
+
+// TimeoutNow fails with the inner transport's error.
+func (t serialTransport) TimeoutNow(id raft.ServerID, addr raft.ServerAddress,
+	req *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
+	return t.inner.TimeoutNow(id, addr, req, resp)
+}
+
+// Close fails with the inner transport's error.
+func (t serialTransport) Close() error { return t.inner.Close() }
