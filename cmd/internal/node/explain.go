@@ -1,0 +1,60 @@
+package node
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+
+	"holdfast/raftstore"
+)
+
+// StopError says why a node could not start or had to stop, and what to do, in one line.
+type StopError struct {
+	Err error  // names the file where one is to blame
+	Do  string // what a person should do; may be empty
+	// Final says that starting again changes nothing: a supervisor should not.
+	Final bool
+}
+
+func (e *StopError) Error() string {
+	text := strings.ReplaceAll(e.Err.Error(), "\n", "; ")
+	if e.Do != "" {
+		text += "; what to do: " + e.Do
+	}
+	return text
+}
+
+// Unwrap returns the error without the advice.
+func (e *StopError) Unwrap() error { return e.Err }
+
+// explain adds to an error of the store what to do about it. nil stays nil.
+func explain(err error) error {
+	if err == nil {
+		return nil
+	}
+	var (
+		locked  *raftstore.LockedError
+		foreign *raftstore.ForeignFolderError
+		cluster *raftstore.ForeignClusterError
+		corrupt *raftstore.CorruptError
+		gap     *raftstore.LogGapError
+	)
+	switch {
+	case errors.As(err, &locked):
+		return &StopError{Err: err, Do: "stop the other holdfast, or give this one another --data"}
+	case errors.As(err, &foreign):
+		return &StopError{Err: err, Final: true,
+			Do: "give --data this node's own folder, or --node the name that the folder has"}
+	case errors.As(err, &cluster):
+		return &StopError{Err: err, Final: true, Do: "give --data the folder of a node of this cluster"}
+	case errors.As(err, &corrupt), errors.As(err, &gap):
+		return &StopError{Err: err, Final: true, Do: "keep the folder for examination and bring the " +
+			"node back from the other nodes or from a backup; never delete single files"}
+	case errors.Is(err, syscall.ENOSPC):
+		return &StopError{Err: err, Do: "free space on that disk and start again; nothing that was " +
+			"acknowledged is lost"}
+	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EROFS):
+		return &StopError{Err: err, Do: "give the user that runs holdfast the right to write there"}
+	}
+	return &StopError{Err: err}
+}

@@ -1,0 +1,69 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+)
+
+// Config says which node to run.
+type Config struct {
+	Name  string
+	Data  string // folder
+	HTTP  string // address to listen on; port 0 takes a free one
+	Raft  string // address of the port for the other nodes
+	Peers []Peer // all nodes, this one included; empty is a cluster of one
+
+	Version     string
+	Logger      *slog.Logger  // default: discards
+	StopTimeout time.Duration // for requests in flight, default 10 s
+	// LeaderWait is how long Start waits for a leader before it returns all the same, default 3 s: an
+	// election among nodes that start together takes less; a node that waits for others must be
+	// seen to run.
+	LeaderWait time.Duration
+}
+
+// Peer is one node of the cluster.
+type Peer struct {
+	Name string
+	Raft string
+}
+
+// WithDefaults fills in what is not set.
+func (c Config) WithDefaults() Config {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.StopTimeout <= 0 {
+		c.StopTimeout = 10 * time.Second
+	}
+	if c.LeaderWait <= 0 {
+		c.LeaderWait = 3 * time.Second
+	}
+	return c
+}
+
+// Validate joins every fault of the configuration, or returns nil.
+func (c Config) Validate() error {
+	var faults []error
+	for name, text := range map[string]string{
+		"name": c.Name, "data": c.Data, "http": c.HTTP, "raft": c.Raft,
+	} {
+		if text == "" {
+			faults = append(faults, fmt.Errorf("%s: missing", name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// listen opens a port of the node. The error names the port's purpose, its address and what to do.
+func listen(what, addr string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s port: %w; give --%s another address, or stop what listens there",
+			what, err, what)
+	}
+	return ln, nil
+}

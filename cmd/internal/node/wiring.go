@@ -1,0 +1,216 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"holdfast/adapters/httpapi"
+	"holdfast/engine"
+	"holdfast/raftstore"
+)
+
+// Node is a running node. Its methods are safe for concurrent use.
+type Node struct {
+	cfg   Config
+	http  *cuttable
+	peer  *cuttable
+	store *raftstore.Store
+	api   *httpapi.Server
+
+	running sync.WaitGroup
+	died    chan struct{}
+	err     error // why it died; read it after died is closed
+	once    sync.Once
+	closed  sync.Once
+}
+
+// Start opens the data folder, joins the cluster and serves. It returns when requests are accepted
+// and there is a leader, or after LeaderWait without one. It fails with faults of cfg, of the
+// addresses, or with an error of the store that names the file, and leaves nothing open then.
+func Start(ctx context.Context, cfg Config) (*Node, error) {
+	cfg = cfg.WithDefaults()
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	n := &Node{cfg: cfg, died: make(chan struct{})}
+	if err := n.start(ctx); err != nil {
+		n.Kill()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) start(ctx context.Context) error {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := n.open(registry); err != nil {
+		return err
+	}
+	n.running.Go(func() { n.fail(n.store.Run(context.Background())) })
+	n.running.Go(func() { n.fail(n.api.Serve(n.http)) })
+	n.awaitReady(ctx)
+	if err := n.Err(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+func (n *Node) open(registry *prometheus.Registry) error {
+	cfg := n.cfg
+	web, err := listen("http", cfg.HTTP)
+	if err != nil {
+		return err
+	}
+	n.http = newCuttable(web)
+	port, err := listen("raft", cfg.Raft)
+	if err != nil {
+		return err
+	}
+	n.peer = newCuttable(port)
+	var peers []raftstore.Peer
+	for _, p := range cfg.Peers {
+		peers = append(peers, raftstore.Peer{Node: p.Name, Addr: p.Raft})
+	}
+	n.store, err = raftstore.Open(raftstore.Config{
+		Node: cfg.Name, Dir: cfg.Data, HTTP: web.Addr().String(), Listener: n.peer, Peers: peers,
+		Logger: cfg.Logger, Registerer: registry,
+	})
+	if err != nil {
+		return explain(err)
+	}
+	n.api, err = httpapi.New(httpapi.Config{Ledger: n.store, Node: view{n.store}, Logger: cfg.Logger,
+		Registry: registry, Version: cfg.Version, CloseTimeout: cfg.StopTimeout})
+	if err != nil {
+		return fmt.Errorf("start the HTTP interface: %w", err)
+	}
+	return nil
+}
+
+// awaitReady waits until a read that must be up to date is answered, for at most LeaderWait: that
+// takes a leader, and all that was agreed before.
+func (n *Node) awaitReady(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.LeaderWait)
+	defer cancel()
+	poll := time.NewTicker(2 * time.Millisecond)
+	defer poll.Stop()
+	for !n.reads(ctx) {
+		select {
+		case <-ctx.Done():
+			return
+		case <-n.died:
+			return
+		case <-poll.C:
+		}
+	}
+}
+
+// reads reports whether the store is ready and answers.
+func (n *Node) reads(ctx context.Context) bool {
+	bad := func(c raftstore.ReadyCheck) bool { return !c.OK }
+	if slices.ContainsFunc(n.store.Ready(), bad) {
+		return false
+	}
+	_, _, err := n.store.Read(ctx, false, 0, func(*engine.Ledger) bool { return false })
+	return err == nil
+}
+
+// Addr is the address that HTTP is really served on.
+func (n *Node) Addr() string { return n.http.Addr().String() }
+
+// Raft is the address that the other nodes really reach.
+func (n *Node) Raft() string { return n.peer.Addr().String() }
+
+// Died is closed when the node stops by itself.
+func (n *Node) Died() <-chan struct{} { return n.died }
+
+// Err says why the node stopped by itself, or nil while it did not.
+func (n *Node) Err() error {
+	select {
+	case <-n.died:
+		return n.err
+	default:
+		return nil
+	}
+}
+
+// fail notes that a part of the node stopped. After Close or Kill that is as it should be.
+func (n *Node) fail(err error) {
+	if err == nil {
+		return
+	}
+	n.once.Do(func() {
+		n.err = explain(err)
+		close(n.died)
+	})
+}
+
+// Close stops accepting, waits for what is in flight, at most StopTimeout, and closes the store. A
+// second call does nothing. The errors are the store's; what was acknowledged is durable in any
+// case.
+func (n *Node) Close() (err error) {
+	n.closed.Do(func() {
+		n.once.Do(func() {}) // from here on nothing is a failure
+		err = errors.Join(n.api.Close(), n.store.Close())
+		n.peer.cut()
+		n.running.Wait()
+	})
+	return err
+}
+
+// Kill ends the node as a crash would: connections are reset, nothing is flushed, nobody is told.
+func (n *Node) Kill() {
+	n.closed.Do(func() {
+		n.once.Do(func() {})
+		for _, ln := range []*cuttable{n.http, n.peer} {
+			if ln != nil {
+				ln.cut()
+			}
+		}
+		if n.store != nil {
+			_ = n.store.Close() // what it could not write is what a crash loses
+		}
+		if n.api != nil {
+			_ = n.api.Close()
+		}
+		n.running.Wait()
+	})
+}
+
+// view shows a store to the HTTP interface.
+type view struct{ store *raftstore.Store }
+
+// Cluster translates the store's status.
+func (v view) Cluster() httpapi.Cluster {
+	s := v.store.Status()
+	c := httpapi.Cluster{Node: s.Node, Leader: s.Leader, Term: s.Term, Index: s.Index,
+		Digest: httpapi.Digest{Index: s.Digest.Index, Value: s.Digest.Value,
+			Diverged: s.Digest.Diverged},
+		ReplayHorizon: s.Horizon}
+	for _, m := range s.Members {
+		c.Members = append(c.Members, httpapi.Member{ID: m.ID, Raft: m.Raft, HTTP: m.HTTP,
+			Voter: m.Voter, Healthy: m.Healthy, Lag: m.Lag})
+	}
+	return c
+}
+
+// Ready translates the store's checks.
+func (v view) Ready() []httpapi.ReadyCheck {
+	var all []httpapi.ReadyCheck
+	for _, r := range v.store.Ready() {
+		all = append(all, httpapi.ReadyCheck{Name: r.Name, OK: r.OK, Detail: r.Detail})
+	}
+	return all
+}
+
+// Check walks the invariants; the errors are the store's.
+func (v view) Check(ctx context.Context) (uint64, []engine.Violation, error) {
+	return v.store.Check(ctx)
+}

@@ -1,0 +1,117 @@
+package settings
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Peer is one node of a cluster.
+type Peer struct {
+	Node string
+	Raft string // host:port
+}
+
+// check says what is wrong with text as a value of s, or returns nil.
+func (s Setting) check(text string) error {
+	switch s.Kind {
+	case Text, Path:
+		if text == "" {
+			return fmt.Errorf("must not be empty")
+		}
+	case Name:
+		return checkName(text)
+	case Address:
+		return checkAddress(text)
+	case Loopback:
+		return checkLoopback(text)
+	case Peers:
+		_, err := parsePeers(text)
+		return err
+	case Choice:
+		if !slices.Contains(s.Choices, text) {
+			return fmt.Errorf("%q must be one of %s", text, strings.Join(s.Choices, ", "))
+		}
+	case Duration:
+		d, err := time.ParseDuration(text)
+		if err != nil || d <= 0 {
+			return fmt.Errorf("%q must be a time above 0 such as 10s or 1m30s", text)
+		}
+	case URL:
+		u, err := url.Parse(text)
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			return fmt.Errorf("%q must be a URL such as http://127.0.0.1:7480", text)
+		}
+	case SecretID:
+	}
+	return nil
+}
+
+func checkName(text string) error {
+	const longest = 64 // a node's name stands in its raft id, its files and every log line
+	ok := len(text) >= 1 && len(text) <= longest
+	for _, c := range text {
+		ok = ok && (c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' ||
+			'A' <= c && c <= 'Z')
+	}
+	if !ok {
+		return fmt.Errorf("%q must be 1 to %d letters, digits, dashes or underscores", text, longest)
+	}
+	return nil
+}
+
+func checkAddress(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("%q must be host:port such as 127.0.0.1:7480", text)
+	}
+	return nil
+}
+
+func checkLoopback(text string) error {
+	if text == "" {
+		return nil
+	}
+	if err := checkAddress(text); err != nil {
+		return err
+	}
+	host, _, _ := net.SplitHostPort(text)
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("%q must be a loopback address such as 127.0.0.1:7482", text)
+	}
+	return nil
+}
+
+// parsePeers reads n1=host:port,n2=host:port in its order. Empty text is no peers and no error.
+func parsePeers(text string) ([]Peer, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	var all []Peer
+	for part := range strings.SplitSeq(text, ",") {
+		node, addr, ok := strings.Cut(strings.TrimSpace(part), "=")
+		if !ok {
+			return nil, fmt.Errorf("%q must be name=host:port", part)
+		}
+		if err := checkName(node); err != nil {
+			return nil, err
+		}
+		if err := checkAddress(addr); err != nil {
+			return nil, err
+		}
+		for _, p := range all {
+			if p.Node == node || p.Raft == addr {
+				return nil, fmt.Errorf("%q is there twice", part)
+			}
+		}
+		all = append(all, Peer{Node: node, Raft: addr})
+	}
+	return all, nil
+}

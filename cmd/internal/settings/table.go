@@ -1,0 +1,116 @@
+package settings
+
+import (
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// Kind says how the text of a setting is checked and read.
+type Kind uint8
+
+// The kinds of setting.
+const (
+	Text     Kind = iota + 1 // any text that is not empty
+	Name                     // 1 to 64 letters, digits, dashes and underscores
+	Address                  // host:port
+	Loopback                 // host:port on loopback, or empty for off
+	Path                     // a file or a folder
+	Peers                    // name=host:port,…; empty for none
+	Choice                   // one of Setting.Choices
+	Duration                 // such as 10s or 1m30s, above 0
+	URL                      // http:// or https:// with a host
+	SecretID                 // file:/path, env:NAME or the secret itself; empty for none
+)
+
+// Setting is one row of the table.
+type Setting struct {
+	Key     string // path in the YAML file, words joined by dots
+	Short   string // one-letter flag, or empty
+	Kind    Kind
+	Default string
+	Choices []string // of a Choice
+	For     string   // "serve" or "client": who reads it
+	Help    string   // one sentence without a full stop
+}
+
+// Flag is the long flag without its dashes: "log.level" is set by --log-level.
+func (s Setting) Flag() string { return strings.ReplaceAll(s.Key, ".", "-") }
+
+// Env is the environment variable: "log.level" is set by HOLDFAST_LOG_LEVEL.
+func (s Setting) Env() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.Key, ".", "_"))
+}
+
+const envPrefix = "HOLDFAST_"
+
+// table holds every setting in the order in which the reference page shows them.
+var table = []Setting{
+	{Key: "node", Kind: Name, Default: "n1", For: "serve",
+		Help: "name of this node, unique in the cluster and kept for ever"},
+	{Key: "http", Kind: Address, Default: "127.0.0.1:7480", For: "serve",
+		Help: "address of the HTTP interface; port 0 takes a free one"},
+	{Key: "raft", Kind: Address, Default: "127.0.0.1:7481", For: "serve",
+		Help: "address of the port for the other nodes; with --peers the default is this node's entry"},
+	{Key: "data", Kind: Path, Default: "./holdfast-data", For: "serve",
+		Help: "folder of this node's data, made when it is not there; never share or copy it"},
+	{Key: "peers", Kind: Peers, Default: "", For: "serve",
+		Help: "all nodes of the cluster with their raft addresses, n1=host:port,n2=…, this one " +
+			"included; empty is a cluster of one"},
+	{Key: "admin", Kind: Loopback, Default: "", For: "serve",
+		Help: "loopback address of a listener with profiles (/debug/pprof); empty is off"},
+	{Key: "log.level", Kind: Choice, Default: "info", For: "serve",
+		Choices: []string{"debug", "info", "warn", "error"},
+		Help:    "least level that is written to standard error"},
+	{Key: "log.format", Kind: Choice, Default: "auto", For: "serve",
+		Choices: []string{"auto", "text", "json"},
+		Help:    "auto writes text to a terminal and JSON elsewhere"},
+	{Key: "stop.timeout", Kind: Duration, Default: "10s", For: "serve",
+		Help: "how long a stop waits for requests in flight before it cuts them off"},
+	{Key: "server", Kind: URL, Default: "http://127.0.0.1:7480", For: "client",
+		Help: "URL of any node"},
+	{Key: "key", Kind: SecretID, Default: "", For: "client",
+		Help: "API key: file:/path, env:NAME or the key itself (a file may not hold the key itself)"},
+	{Key: "output", Short: "o", Kind: Choice, Default: "table", For: "client",
+		Choices: []string{"table", "json", "csv"}, Help: "form of what is printed"},
+	{Key: "timeout", Kind: Duration, Default: "15s", For: "client",
+		Help: "how long one request may take"},
+}
+
+// Table returns every setting, in the order of the reference page. The caller may keep it.
+func Table() []Setting { return append([]Setting(nil), table...) }
+
+// Register adds the flags of the settings that pick chooses.
+func Register(fs *pflag.FlagSet, pick func(Setting) bool) {
+	for _, s := range table {
+		if !pick(s) {
+			continue
+		}
+		help := s.Help
+		if len(s.Choices) > 0 {
+			help += " (" + strings.Join(s.Choices, ", ") + ")"
+		}
+		fs.StringP(s.Flag(), s.Short, s.Default, help)
+	}
+}
+
+// Serve picks the settings of a node.
+func Serve(s Setting) bool { return s.For == "serve" }
+
+// Client picks the settings of the commands that ask a server.
+func Client(s Setting) bool { return s.For == "client" }
+
+// All picks every setting.
+func All(Setting) bool { return true }
+
+// Output picks the form of output alone, for commands that ask no server.
+func Output(s Setting) bool { return s.Key == "output" }
+
+func find(key string) (Setting, bool) {
+	for _, s := range table {
+		if s.Key == key {
+			return s, true
+		}
+	}
+	return Setting{}, false
+}

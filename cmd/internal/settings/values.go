@@ -1,0 +1,72 @@
+package settings
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// NodeValues are the settings of `serve`, typed.
+type NodeValues struct {
+	Node        string
+	HTTP        string
+	Raft        string
+	Data        string
+	Peers       []Peer // empty is a cluster of one
+	Admin       string // empty is off
+	LogLevel    string
+	LogFormat   string
+	StopTimeout time.Duration
+}
+
+// ClientValues are the settings of the commands that ask a server, typed.
+type ClientValues struct {
+	Server  string
+	Key     Secret
+	Output  string
+	Timeout time.Duration
+}
+
+// All lists every setting in the table's order. The text of a secret is ***.
+func (v *Values) All() []Value {
+	all := make([]Value, 0, len(table))
+	for _, s := range table {
+		val := v.byKey[s.Key]
+		if s.Kind == SecretID {
+			val.Text = Secret{ref: val.Text}.String()
+		}
+		all = append(all, val)
+	}
+	return all
+}
+
+// Node gives out the settings of a node.
+func (v *Values) Node() NodeValues {
+	peers, _ := parsePeers(v.text("peers"))
+	return NodeValues{
+		Node: v.text("node"), HTTP: v.text("http"), Raft: v.text("raft"), Data: v.text("data"),
+		Peers: peers, Admin: v.text("admin"),
+		LogLevel: v.text("log.level"), LogFormat: v.text("log.format"),
+		StopTimeout: v.duration("stop.timeout"),
+	}
+}
+
+// Client gives out the settings of a client.
+func (v *Values) Client() ClientValues {
+	return ClientValues{
+		Server:  strings.TrimRight(v.text("server"), "/"),
+		Key:     Secret{ref: v.text("key"), environ: v.look},
+		Output:  v.text("output"),
+		Timeout: v.duration("timeout"),
+	}
+}
+
+func (v *Values) text(key string) string { return v.byKey[key].Text }
+
+func (v *Values) duration(key string) time.Duration {
+	d, err := time.ParseDuration(v.text(key))
+	if err != nil {
+		panic(fmt.Sprintf("setting %s was not checked: %v", key, err))
+	}
+	return d
+}
