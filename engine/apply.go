@@ -36,6 +36,7 @@ type scratch struct {
 	verdict  verdict
 	// opVerdict is of the op of a group, beside that of the group.
 	opVerdict verdict
+	touch     toucher
 	plan      plan
 	supply    supply
 	acts      []act
@@ -100,7 +101,9 @@ func (l *Ledger) Apply(index uint64, e Entry, out *Output) {
 	l.allocateShort()
 	l.resumeShortfalls()
 	rest := e.ops
+	l.work.touch.begin(rest)
 	for i := range e.Count {
+		l.touch()
 		head, body, next, err := splitOp(rest)
 		if err != nil {
 			panic(fmt.Sprintf("engine: entry %d: op %d: %v", index, i, err))

@@ -14,7 +14,7 @@ func (l *Ledger) mirror(c *Mirror, v *verdict) {
 	v.balance = true // only for the status: it is of no one location
 	if v.resv == 0 {
 		l.seq++
-		v.resv = l.newResv(c.ID, nil, resvRow{
+		v.resv = l.newResv(c.ID, hashID(c.ID), nil, resvRow{
 			seq: l.seq, channel: uint16(number), mode: Accept, flags: isMirror,
 		})
 		l.closeResv(v.resv)

@@ -5,7 +5,8 @@ import "github.com/zeebo/xxh3"
 // reserve allocates stock to a new reservation. Nothing is changed until it must succeed.
 func (l *Ledger) reserve(c *Reserve, v *verdict) {
 	content := l.contentOfReserve(c)
-	if v.resv = l.findResv(c.ID); v.resv != 0 {
+	id := hashID(c.ID)
+	if v.resv = l.findHashed(c.ID, id); v.resv != 0 {
 		if row := l.resvAt(v.resv); row.content != content || row.flags&isMirror != 0 {
 			v.refuse(IDConflict, field{leaf: "id"})
 			return
@@ -32,7 +33,7 @@ func (l *Ledger) reserve(c *Reserve, v *verdict) {
 	} else if c.TTL != 0 {
 		row.moment = l.now + c.TTL
 	}
-	v.resv = l.newResv(c.ID, c.Lines, row)
+	v.resv = l.newResv(c.ID, id, c.Lines, row)
 	l.book(v.resv, 0, p, c.Lines, bookAs{mode: c.Mode, commit: c.Commit, partial: c.Partial})
 	l.wheel.put(l, v.resv, l.resvAt(v.resv))
 	l.closeResv(v.resv)
@@ -73,13 +74,15 @@ func (l *Ledger) contentOfReserve(c *Reserve) uint64 {
 		if line.Location != "" {
 			h = mix(h, l.nameHash(LocationName, line.Location))
 		}
-		h = mix(h, xxh3.HashString(line.Ref))
+		if line.Ref != "" {
+			h = mix(h, xxh3.HashString(line.Ref))
+		}
 	}
 	return mixWide(h, uint64(len(c.Lines)))
 }
 
-// newResv makes a reservation's row with its id and refs.
-func (l *Ledger) newResv(id string, lines []Line, row resvRow) resvRef {
+// newResv makes a reservation's row with its id, which hashes to h, and refs.
+func (l *Ledger) newResv(id string, h uint64, lines []Line, row resvRow) resvRef {
 	refs := l.work.refs[:0]
 	for i := range lines {
 		refs = append(refs, lines[i].Ref)
@@ -90,9 +93,8 @@ func (l *Ledger) newResv(id string, lines []Line, row resvRow) resvRef {
 	if withRefs {
 		row.flags |= hasRefs
 	}
-	sh := &l.shards[l.shardOf(hashID(id))]
-	row.blob = sh.blobs.put(blob)
-	return l.addResv(id, row)
+	row.blob = l.shards[l.shardOf(h)].blobs.put(blob)
+	return l.addResv(h, row)
 }
 
 // bookAs says how planned lines are booked.

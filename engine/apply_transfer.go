@@ -34,7 +34,7 @@ func (l *Ledger) transfer(c *Transfer, v *verdict) {
 		}
 	}
 	if place == 0 || int64(l.partAt(place).live()) < c.Qty {
-		v.refuse(WrongState, field{leaf: "qty"})
+		v.refuse(WrongState, field{leaf: "line"})
 		if live == 0 && expired > 0 {
 			v.refuse(ReservationExpired, field{leaf: "line"})
 		}

@@ -187,7 +187,10 @@ func (c *Checker) digest() {
 		sh := &l.shards[i]
 		for slot := uint32(1); slot < sh.stock.end(); slot++ {
 			if row := sh.stock.at(slot); row.sku != 0 && !row.blank() {
-				d.add(l.hashStock(row))
+				d.add(hashStock(row))
+				for at := row.marks; at != 0; at = l.markOf(row, at).next {
+					d.add(hashMark(row, l.markOf(row, at)))
+				}
 			}
 		}
 		for slot := uint32(1); slot < sh.resv.end(); slot++ {

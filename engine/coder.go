@@ -15,25 +15,19 @@ type coder struct {
 	// b is what was written so far, or what is left to read.
 	b []byte
 	// bad latches the first fault of reading; after it every field reads as zero.
-	bad   string
-	hash  uint64
-	names nameTable
+	bad  string
+	hash uint64
+	// names gives the texts for hashing, and the numbers for writing where it is not nil.
+	names *Ledger
 }
 
 type coderMode uint8
 
 const (
-	writing   coderMode = iota
-	reading             // strings alias b
-	numbering           // replaces plain names by numbered ones
-	hashing             // mixes the content into hash, names by their text
+	writing coderMode = iota // names by their numbers, where names is given and knows them
+	reading                  // strings alias b
+	hashing                  // mixes the content into hash, names by their text
 )
-
-// nameTable is what a coder needs of the ledger to number and to hash names.
-type nameTable interface {
-	Number(NameKind, Name) Name
-	nameHash(NameKind, Name) uint64
-}
 
 func (x *coder) uint(v *uint64) {
 	switch x.mode {
@@ -107,14 +101,18 @@ func (x *coder) bytes(v *[]byte) {
 }
 
 func (x *coder) name(k NameKind, v *Name) {
-	switch x.mode {
-	case numbering:
-		*v = x.names.Number(k, *v)
-	case hashing:
+	switch {
+	case x.mode == hashing:
 		x.hash = mix(x.hash, x.names.nameHash(k, *v))
-	default:
-		x.string((*string)(v))
+		return
+	case x.mode == writing && x.names != nil && *v != "":
+		if number := x.names.find(k, *v); number != 0 {
+			x.b = append(x.b, byte(1+uvarintLen(uint64(number))), 0)
+			x.b = binary.AppendUvarint(x.b, uint64(number))
+			return
+		}
 	}
+	x.string((*string)(v))
 }
 
 // codeList codes a list of at most limit elements. Reading reuses the list's room.

@@ -61,7 +61,13 @@ func (d *driver) compareTouched(events int) string {
 		{"unfinished", false, l.Unfinished()},
 		{"answers", int64(len(w.answers)), l.Counts().Results},
 		{"reservations", int64(len(w.reservations)), l.Counts().Reservations},
-		{"expired holds", w.expired > 0, d.out.Expired > 0},
+		{"live reservations", w.countLive(), l.Counts().LiveHolds},
+		{"SKUs", int64(len(known(w.skus, func(s *twinSKU) bool { return !s.gone }))), l.Counts().SKUs},
+		{"locations", int64(len(known(w.locations, func(s *twinLocation) bool { return !s.gone }))),
+			l.Counts().Locations},
+		{"channels", int64(len(known(w.channels, func(s *twinChannel) bool { return !s.gone }))),
+			l.Counts().Channels},
+		{"expired holds", w.expired, d.out.Expired},
 	} {
 		if c.want != c.got {
 			return fmt.Sprintf("%s: twin %v, ledger %v", c.what, c.want, c.got)
@@ -79,6 +85,26 @@ func (d *driver) compareTouched(events int) string {
 		return f
 	}
 	return d.compareStock()
+}
+
+// countLive counts the reservations that have live units.
+func (w *twin) countLive() (n int64) {
+	for _, v := range w.reservations {
+		if v.sum((*twinLine).live) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// known picks the definitions of a table that are alive.
+func known[T any](table []*T, alive func(*T) bool) (all []*T) {
+	for _, d := range table {
+		if d != nil && alive(d) {
+			all = append(all, d)
+		}
+	}
+	return all
 }
 
 // compareDeadlines holds NextDeadline and DueUpTo to their promises: never late, never too many.
@@ -153,7 +179,7 @@ func (d *driver) compareDefinitions() string {
 		if s == nil || s.gone {
 			continue
 		}
-		want := engine.SKU{Name: s.name, Number: uint32(i)}
+		want := engine.SKU{Name: s.name, Number: uint32(i), Attributes: s.attrs}
 		for _, p := range s.kit {
 			want.Kit = append(want.Kit, engine.KitPart{SKU: d.twin.skus[p.sku].name, Qty: p.qty})
 		}
@@ -167,7 +193,7 @@ func (d *driver) compareDefinitions() string {
 			continue
 		}
 		want := engine.Location{Name: l.name, Number: uint32(i), Kind: l.def.Kind,
-			Master: l.def.Master, Shortfall: l.def.Shortfall}
+			Master: l.def.Master, Shortfall: l.def.Shortfall, Attributes: l.def.Attributes}
 		got, ok := d.ledger.Location(l.name)
 		if !ok || fmt.Sprintf("%+v", want) != fmt.Sprintf("%+v", got) {
 			return fmt.Sprintf("location %s\ntwin:   %+v\nledger: %+v", l.name, want, got)
@@ -179,7 +205,7 @@ func (d *driver) compareDefinitions() string {
 		}
 		want := engine.Channel{Name: c.name, Number: uint32(i), Kind: c.def.Kind,
 			Publish: c.def.Publish, Split: c.def.Split, Priority: c.def.Priority,
-			Rules: c.def.Rules}
+			Rules: c.def.Rules, Attributes: c.def.Attributes}
 		for _, l := range c.locations {
 			want.Locations = append(want.Locations, d.twin.locations[l].name)
 		}

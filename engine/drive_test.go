@@ -1,8 +1,10 @@
 package engine_test
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -16,14 +18,14 @@ var (
 	seedsFlag = flag.Int("seeds", 300, "how many seeds the driver runs")
 )
 
-// seeds are the seeds of a driven test: one by -seed, else as many as asked for, fewer in short
-// runs. Each is its number, so that a failure names what -seed replays.
+// seeds are the seeds of a driven test: one by -seed, else its share of as many as asked for, fewer
+// in short runs and under the race detector. A failure names the seed that -seed replays.
 func seeds(share int) []uint64 {
 	if *seedFlag != 0 {
 		return []uint64{*seedFlag}
 	}
 	n := *seedsFlag / share
-	if testing.Short() {
+	if testing.Short() || underRace {
 		n /= 10
 	}
 	var all []uint64
@@ -53,6 +55,54 @@ func TestDriveLong(t *testing.T) {
 		if fault := drive(log); fault != "" {
 			log, fault = shrink(log, fault)
 			t.Fatalf("-seed %d: %s\nThe smallest log that differs:\n%s", seed, fault, spellLog(log))
+		}
+	}
+}
+
+// TestDriveWide runs long reserves over many SKUs.
+func TestDriveWide(t *testing.T) {
+	t.Parallel()
+	for _, seed := range seeds(10) {
+		log := newWideWorld(seed).log(40)
+		if fault := drive(log); fault != "" {
+			log, fault = shrink(log, fault)
+			t.Fatalf("-seed %d: %s\nThe smallest log that differs:\n%s", seed, fault, spellLog(log))
+		}
+	}
+}
+
+// TestDriveReachesAll makes sure that the driver is not idle: its logs see every event, and every
+// refusal that a small world can reach.
+func TestDriveReachesAll(t *testing.T) {
+	t.Parallel()
+	unreached := map[string]bool{}
+	for _, r := range engine.Refusals() {
+		unreached[r.String()] = true
+	}
+	delete(unreached, engine.LimitReached.String())     // a thousand lines, ten thousand names
+	delete(unreached, engine.QuantityOverflow.String()) // a thousand adjusts
+	for e := engine.EventStockSet; e <= engine.EventDeleted; e++ {
+		unreached[e.String()] = true
+	}
+	for seed := uint64(1); len(unreached) > 0; seed++ {
+		if seed > 100 {
+			t.Fatalf("no seed reaches %v", slices.Sorted(maps.Keys(unreached)))
+		}
+		w := newTwin()
+		for i, e := range newWorld(seed).log(60) {
+			var ops []engine.Op
+			for _, o := range e.ops {
+				ops = append(ops, o.op())
+			}
+			for _, r := range w.apply(uint64(i+1), e.now, e.due, ops) {
+				delete(unreached, r.Refusal.String())
+				for _, op := range r.Ops {
+					delete(unreached, op.Refusal.String())
+				}
+			}
+			for _, event := range w.events {
+				delete(unreached, event.Type.String())
+			}
 		}
 	}
 }
@@ -147,14 +197,10 @@ func encode(b *engine.EntryBuilder, l *engine.Ledger, e entry) []byte {
 	for _, o := range e.ops {
 		op := o.op()
 		if e.resolve {
-			copied, _, err := engine.DecodeOp(engine.AppendOp(nil, op))
-			if err != nil {
-				panic(fmt.Sprintf("an op does not decode: %v", err))
-			}
-			op = copied
-			l.Resolve(op.Command)
+			b.AddFor(l, op)
+		} else {
+			b.Add(op)
 		}
-		b.Add(op)
 	}
 	return b.Seal(e.now, e.due)
 }
@@ -169,7 +215,7 @@ func applyPayload(l *engine.Ledger, index uint64, payload []byte, out *engine.Ou
 	l.Apply(index, opened, out)
 	var results []engine.Result
 	for i := range opened.Count {
-		r, err := engine.DecodeResult(out.Result(i))
+		r, err := engine.DecodeResult(bytes.Clone(out.Result(i)))
 		if err != nil {
 			panic(fmt.Sprintf("result %d does not decode: %v", i, err))
 		}

@@ -7,7 +7,7 @@ func (l *Ledger) encodeVerdict(dst []byte, v *verdict) []byte {
 		Refusal: v.refusal, Replayed: v.replayed, Existed: v.existed, Index: v.index,
 		At: v.at, Short: r.Short[:0],
 	}
-	if v.refusal != Accepted && !v.replayed {
+	if v.refusal != Accepted {
 		r.Field = v.field.String()
 	}
 	for _, s := range v.shorts {

@@ -51,7 +51,7 @@ reserve r5 web A:400 B:500 key=five
 mirror m1 amz as_of=950 K@fba:1#pending
 --
 commit r1 1:1@main
-add r1 B:1 ttl=9000
+add r1 A:1 ttl=9000
 extend r1 ttl=8000
 ship r2 1:2 package=p1 tracking=t1
 release r1 2 reason=changed
@@ -60,6 +60,8 @@ return r2 1:1 location=east
 transfer r2 1 main east 1
 tick
 delete channel web
+sku Z
+delete sku Z
 --
 group atomic key=six
   adjust A main 1 source=wms
@@ -93,16 +95,17 @@ type golden struct {
 func writeGolden(t *testing.T) golden {
 	t.Helper()
 	var g golden
-	l := engine.New(engine.Options{ShardBits: 0})
+	l := engine.New(engine.Options{ShardBits: 1})
 	var b engine.EntryBuilder
 	out := engine.Output{WantResults: true}
 	for i, ops := range goldenOps(t) {
 		b.Reset()
 		for _, op := range ops {
 			if i > 2 {
-				l.Resolve(op.Command)
+				b.AddFor(l, op)
+			} else {
+				b.Add(op)
 			}
-			b.Add(op)
 		}
 		p := b.Seal(int64(1000+1500*i), int64(1000+1500*i))
 		g.entries = append(g.entries, p)

@@ -41,7 +41,7 @@ type shard struct {
 
 // Options are the choices that are made once, when a ledger is created.
 type Options struct {
-	// ShardBits is k of the 2^k shards: 0 to 8, default 6. More shards make smaller steps of growth
+	// ShardBits is k of the 2^k shards: 1 to 8, default 6. More shards make smaller steps of growth
 	// and more blocks to load at the same time. The digest does not depend on it.
 	ShardBits uint
 }

@@ -32,7 +32,9 @@ func TestEveryRefusalIsInAScript(t *testing.T) {
 func TestSpelling(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds(30) {
-		for _, e := range newWorld(seed).log(40) {
+		w := newWorld(seed)
+		w.noise = 0 // some broken commands cannot be spelled
+		for _, e := range w.log(40) {
 			for _, o := range e.ops {
 				text := spellOp(o.command, o.key)
 				ops, err := parseOps(text)
@@ -82,7 +84,7 @@ func TestTablesHaveLimits(t *testing.T) {
 }
 
 // TestDigestsAreKept: the digest of every multiple of 1,024 stays known, the last 64 of them, also
-// over entries that are not the ledger's.
+// over entries that are not the ledger's. What is loaded may know fewer, never another.
 func TestDigestsAreKept(t *testing.T) {
 	t.Parallel()
 	l := engine.New(engine.Options{})
@@ -112,8 +114,8 @@ func TestDigestsAreKept(t *testing.T) {
 		last := l.Index() / 1024
 		for n, digest := range want {
 			got, ok := l.DigestAt(n)
-			kept := n/1024+64 > last
-			if kept != ok || ok && got != digest {
+			kept := n/1024+64 > last && name == "lived through"
+			if kept && !ok || ok && got != digest {
 				t.Errorf("%s: digest at %d of %d is %x %v, not %x", name, n, l.Index(), got, ok,
 					digest)
 			}

@@ -11,16 +11,15 @@ import (
 // Loader rebuilds a ledger from the blocks of a sweep. Links, indexes, the wheel and the digest are
 // made anew.
 type Loader struct {
-	l       *Ledger
-	meta    metaRecord
-	last    []byte
-	kits    []kitOfSKU
-	skus    uint64
-	x       coder
-	sku     skuRecord
-	stock   stockRecord
-	resv    resvRecord
-	answers uint64
+	l     *Ledger
+	meta  metaRecord
+	last  []byte
+	kits  []kitOfSKU
+	skus  uint64
+	x     coder
+	sku   skuRecord
+	stock stockRecord
+	resv  resvRecord
 }
 
 type kitOfSKU struct {

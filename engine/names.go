@@ -94,12 +94,6 @@ func (l *Ledger) Number(k NameKind, n Name) Name {
 	return n
 }
 
-// Resolve numbers every name of c that is known, in place.
-func (l *Ledger) Resolve(c Command) {
-	x := coder{mode: numbering, names: l}
-	c.wire(&x)
-}
-
 // NameOf returns the text of a number, also of a name that was deleted since; "" for 0 and for a
 // number that was never given.
 func (l *Ledger) NameOf(k NameKind, number uint32) string {

@@ -9,11 +9,11 @@ const keyFollows = 0x80
 // AppendOp appends the encoded op to dst.
 func AppendOp(dst []byte, op Op) []byte {
 	var x coder
-	return appendOp(&x, dst, op)
+	return appendOp(&x, dst, op, nil)
 }
 
-// appendOp is AppendOp with a coder that the caller reuses.
-func appendOp(x *coder, dst []byte, op Op) []byte {
+// appendOp is AppendOp with a coder that the caller reuses, and numbers the names that l knows.
+func appendOp(x *coder, dst []byte, op Op, l *Ledger) []byte {
 	k := byte(op.Command.kind())
 	if op.Key.IsZero() {
 		dst = append(dst, k)
@@ -24,7 +24,7 @@ func appendOp(x *coder, dst []byte, op Op) []byte {
 	}
 	// Almost every body is shorter than 128 bytes: leave one byte for its length, make room if not.
 	at := len(dst)
-	*x = coder{mode: writing, b: append(dst, 0)}
+	*x = coder{mode: writing, b: append(dst, 0), names: l}
 	op.Command.wire(x)
 	size := len(x.b) - at - 1
 	if size < 0x80 {

@@ -83,8 +83,8 @@ func (l *Ledger) refusePick(b verb, i int, c *Pick, v *verdict) {
 	if b == verbReturn || c.Line > int64(l.resvAt(v.resv).lines) {
 		return
 	}
-	units := l.units(v.resv)
-	units = l.unitsOf(uint16(c.Line))
+	l.units(v.resv)
+	units := l.unitsOf(uint16(c.Line))
 	if l.canTake(units, b, 0, false) == 0 && expiredOf(units) > 0 {
 		v.refuse(ReservationExpired, at)
 	}

@@ -165,7 +165,7 @@ func decodeEvents(frame []byte) []engine.Event {
 		e.Cause, e.Note = strings.Clone(e.Cause), strings.Clone(e.Note)
 		all = append(all, e)
 	}
-	if len(all) != f.Count || all[0].Seq != f.FirstSeq || all[0].Index != f.Index ||
+	if f.Err() != nil || len(all) != f.Count || all[0].Seq != f.FirstSeq || all[0].Index != f.Index ||
 		all[0].At != f.At {
 		panic(fmt.Sprintf("events of Apply: header %+v, %d events, first %+v", f, len(all), all[0]))
 	}

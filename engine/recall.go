@@ -24,10 +24,14 @@ func answerOf(key Key, content uint64, v *verdict) answerRow {
 	if v.existed {
 		row.flags |= answerExisted
 	}
-	row.extra = int32(min(max(v.moved, math.MinInt32), math.MaxInt32))
-	if v.at >= 0 {
+	switch {
+	case v.at >= 0:
 		row.flags |= answerHasPlace
 		row.extra = int32(v.at)
+	case v.refusal != Accepted:
+		row.extra = v.field.pack()
+	default:
+		row.extra = int32(min(max(v.moved, math.MinInt32), math.MaxInt32))
 	}
 	return row
 }
@@ -41,9 +45,12 @@ func (l *Ledger) recall(n uint64, key Key, content uint64, c Command, v *verdict
 	}
 	v.replayed, v.refusal, v.index, v.status = true, row.refusal, row.index, row.status
 	v.existed = row.flags&answerExisted != 0
-	if row.flags&answerHasPlace != 0 {
+	switch {
+	case row.flags&answerHasPlace != 0:
 		v.at = int(row.extra)
-	} else {
+	case v.refusal != Accepted:
+		v.field = unpackField(row.extra)
+	default:
 		v.moved = int64(row.extra)
 	}
 	for _, s := range l.remember.shortsOf(n) {

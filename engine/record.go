@@ -114,8 +114,9 @@ func (l *Ledger) loadResv(r *resvRecord) resvRef {
 	if row.flags&hasRefs != 0 {
 		id = id[1 : 1+int(id[0])]
 	}
-	row.blob = l.shards[l.shardOf(hashID(id))].blobs.put(r.blob)
-	ref := l.addResv(id, row)
+	h := hashID(id)
+	row.blob = l.shards[l.shardOf(h)].blobs.put(r.blob)
+	ref := l.addResv(h, row)
 	after := uint32(0)
 	for i := range r.parts {
 		part := r.parts[i].row

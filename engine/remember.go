@@ -18,7 +18,9 @@ type answerRow struct {
 	key     Key
 	content uint64 // hash of the command
 	index   uint64
-	extra   int32 // of a set: movements replayed; of an atomic group: the place of the op that failed
+	// extra is, of a set, the movements that it replayed; of a refusal the field that it is about,
+	// packed; of a refused atomic group the place of the op that failed.
+	extra   int32
 	refusal Refusal
 	status  StockStatus
 	flags   uint8

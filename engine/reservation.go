@@ -81,8 +81,9 @@ func (p *partRow) empty() bool {
 }
 
 // findResv returns the reservation with an id, or 0.
-func (l *Ledger) findResv(id string) resvRef {
-	h := hashID(id)
+func (l *Ledger) findResv(id string) resvRef { return l.findHashed(id, hashID(id)) }
+
+func (l *Ledger) findHashed(id string, h uint64) resvRef {
 	sh := l.shardOf(h)
 	for p := l.shards[sh].byID.probe(h); p.next(); {
 		row := l.shards[sh].resv.at(p.slot)
@@ -133,9 +134,8 @@ func refsOf(dst []string, text string, row *resvRow) []string {
 	return dst
 }
 
-// addResv makes the row of a reservation, without parts. It must be closed.
-func (l *Ledger) addResv(id string, row resvRow) resvRef {
-	h := hashID(id)
+// addResv makes the row of a reservation, whose id hashes to h, without parts. It must be closed.
+func (l *Ledger) addResv(h uint64, row resvRow) resvRef {
 	n := l.shardOf(h)
 	sh := &l.shards[n]
 	slot := sh.resv.take()

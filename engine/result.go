@@ -7,7 +7,7 @@ type Result struct {
 	Existed  bool   // a reserve found its id known with the same content
 	Index    uint64 // where the command took effect, or was refused, first
 	// Field names what an Invalid, wrong-state, unknown-… or not-… refusal is about, in the words of
-	// the HTTP body: "lines[0].sku". Empty when the command has one candidate. Not remembered.
+	// the HTTP body: "lines[0].sku". Empty when the command has one candidate.
 	Field string
 	// At is the place of the op that made an atomic group fail, from 0; -1 otherwise.
 	At int

@@ -27,11 +27,10 @@ func AppendResult(dst []byte, r *Result) []byte {
 	return x.b
 }
 
-// DecodeResult reads one result; the caller owns it, it shares nothing with p. It returns an error
-// when p is not a whole result of a version that this build knows.
+// DecodeResult reads one result. Its strings share p, which must not be used again. It returns an
+// error when p is not a whole result of a version that this build knows.
 func DecodeResult(p []byte) (Result, error) {
-	// One copy of the bytes, which the strings of the result then share, instead of one a string.
-	x := coder{mode: reading, b: append([]byte(nil), p...)}
+	x := coder{mode: reading, b: p}
 	var r Result
 	r.wire(&x)
 	if x.bad == "" && len(x.b) != 0 {
@@ -80,7 +79,10 @@ func (r *Result) wireHead(x *coder, more uint8) (parts uint8) {
 		part(x, &r.Stock).wire(x)
 	}
 	if parts&resultReservation != 0 {
-		part(x, &r.Reservation).wire(x)
+		if x.mode == reading {
+			r.Reservation = newView()
+		}
+		r.Reservation.wire(x)
 	}
 	return parts
 }
@@ -106,6 +108,18 @@ func part[T any](x *coder, p **T) *T {
 		*p = new(T)
 	}
 	return *p
+}
+
+// newView returns a reservation with room for the usual one line at one location, in one piece.
+func newView() *Reservation {
+	v := new(struct {
+		r     Reservation
+		lines [1]ReservationLine
+		at    [1]Allocation
+	})
+	v.lines[0].Allocations = v.at[:0]
+	v.r.Lines = v.lines[:0]
+	return &v.r
 }
 
 func shortWire(x *coder, s *ShortLine) {

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,8 +14,8 @@ import (
 )
 
 // TestScripts runs every scenario of testdata/script. A file is a story that can be read without
-// Go: commands in the language of language_test.go, and below each entry what became of it. Run with
-// -rewrite to write what happens now; the difference is the review.
+// Go: commands in the language of language_test.go, and below each entry what became of it. Run
+// with -rewrite to write what happens now; the difference is the review.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/script", func(t *testing.T, path string) {
 		s := &script{driver: newDriver(), now: 1000}
@@ -113,7 +114,7 @@ func (s *script) entry(d *datadriven.TestData) (string, error) {
 	}
 	var results []engine.Result
 	for i := range e.ops {
-		r, err := engine.DecodeResult(s.out.Result(i))
+		r, err := engine.DecodeResult(bytes.Clone(s.out.Result(i)))
 		if err != nil {
 			return "", err
 		}

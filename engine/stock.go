@@ -103,7 +103,7 @@ func (l *Ledger) openStock(ref stockRef) *stockRow {
 		l.undo.stock(l, ref)
 	}
 	if !row.blank() {
-		l.digest.remove(l.hashStock(row))
+		l.digest.remove(hashStock(row))
 	} else {
 		l.location(row.location).rows++
 	}
@@ -112,25 +112,24 @@ func (l *Ledger) openStock(ref stockRef) *stockRow {
 
 func (l *Ledger) closeStock(row *stockRow) {
 	if !row.blank() {
-		l.digest.add(l.hashStock(row))
+		l.digest.add(hashStock(row))
 	} else {
 		l.location(row.location).rows--
 	}
 }
 
-func (l *Ledger) hashStock(row *stockRow) uint64 {
+func hashStock(row *stockRow) uint64 {
 	h := mixWide(uint64(row.sku)<<32|uint64(row.location), 'S')
 	h = mix(h, uint64(row.onHand))
 	h = mix(h, uint64(row.held))
 	h = mix(h, uint64(row.committed))
 	h = mix(h, uint64(row.moved))
-	h = mixWide(h, row.lastEvent)
-	for at := row.marks; at != 0; {
-		m := l.markOf(row, at)
-		h += mixWide(m.source, uint64(m.asOf)) // a sum: marks have no order
-		at = m.next
-	}
-	return h
+	return mixWide(h, row.lastEvent)
+}
+
+// hashMark hashes a mark by itself: a row's other changes need not look at its marks.
+func hashMark(row *stockRow, m *markRow) uint64 {
+	return mixWide(mixWide(uint64(row.sku)<<32|uint64(row.location), 'M'), mixWide(m.source, uint64(m.asOf)))
 }
 
 func (l *Ledger) markOf(row *stockRow, at uint32) *markRow {
@@ -152,28 +151,32 @@ func (l *Ledger) lastCount(row *stockRow, source uint64) (asOf int64, ok bool) {
 // setMark remembers a count; the row is open. Above maxMarks the oldest is forgotten.
 func (l *Ledger) setMark(row *stockRow, source uint64, asOf int64) {
 	marks := &l.shards[row.sku&l.shardMask()].marks
-	n, oldest := 0, uint32(0)
-	for at := row.marks; at != 0; {
-		m := marks.at(at)
+	n, at, oldest := 0, uint32(0), uint32(0)
+	for next := row.marks; next != 0; n++ {
+		m := marks.at(next)
 		if m.source == source {
-			m.asOf = asOf
-			return
+			at = next
+			break
 		}
 		if o := oldest; o == 0 || m.asOf < marks.at(o).asOf ||
 			m.asOf == marks.at(o).asOf && m.source < marks.at(o).source {
-			oldest = at
+			oldest = next
 		}
-		n++
-		at = m.next
+		next = m.next
 	}
-	if n == maxMarks {
-		m := marks.at(oldest)
-		m.source, m.asOf = source, asOf
-		return
+	if at == 0 && n == maxMarks {
+		at = oldest
 	}
-	at := marks.take()
-	*marks.at(at) = markRow{source: source, asOf: asOf, next: row.marks}
-	row.marks = at
+	if at == 0 {
+		at = marks.take()
+		*marks.at(at) = markRow{next: row.marks}
+		row.marks = at
+	} else {
+		l.digest.remove(hashMark(row, marks.at(at)))
+	}
+	m := marks.at(at)
+	m.source, m.asOf = source, asOf
+	l.digest.add(hashMark(row, m))
 }
 
 // sortedMarks returns a row's marks by source, for a checkpoint.
@@ -194,11 +197,12 @@ func (l *Ledger) sortedMarks(row *stockRow) []markRow {
 	return list
 }
 
-// setMarks replaces a row's marks; the row's digest is the caller's business.
+// setMarks replaces a row's marks.
 func (l *Ledger) setMarks(row *stockRow, list []markRow) {
 	marks := &l.shards[row.sku&l.shardMask()].marks
 	for at := row.marks; at != 0; {
 		next := marks.at(at).next
+		l.digest.remove(hashMark(row, marks.at(at)))
 		marks.give(at)
 		at = next
 	}
@@ -206,6 +210,7 @@ func (l *Ledger) setMarks(row *stockRow, list []markRow) {
 	for i := len(list) - 1; i >= 0; i-- {
 		at := marks.take()
 		*marks.at(at) = markRow{source: list[i].source, asOf: list[i].asOf, next: row.marks}
+		l.digest.add(hashMark(row, marks.at(at)))
 		row.marks = at
 	}
 }

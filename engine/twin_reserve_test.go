@@ -419,17 +419,16 @@ func (p *placing) sums() (skus, parts []engine.ShortLine) {
 func (p *placing) bySKU(counts func(*twinLine) bool) []engine.ShortLine {
 	var rows []engine.ShortLine
 	for i, l := range p.lines {
-		if counts != nil && !counts(l) {
-			continue
-		}
 		name := p.w.skus[l.sku].name
 		at := slices.IndexFunc(rows, func(s engine.ShortLine) bool { return s.SKU == name })
 		if at < 0 {
 			at = len(rows)
 			rows = append(rows, engine.ShortLine{SKU: name})
 		}
-		rows[at].Wanted += l.wanted
-		rows[at].Sellable += p.taken(i)
+		if counts == nil || counts(l) {
+			rows[at].Wanted += l.wanted
+			rows[at].Sellable += p.taken(i)
+		}
 	}
 	return rows
 }

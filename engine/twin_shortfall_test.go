@@ -129,15 +129,14 @@ func (w *twin) allocateShort() {
 // allocate gives a line with short units what is available where it may take from.
 func (w *twin) allocate(v *twinReservation, l *twinLine) {
 	for _, location := range w.reach(v, l) {
-		n := min(w.units(l, location), l.short())
-		if n == 0 {
-			continue
+		if n := takeFrom(&l.firm, w.units(l, location)); n > 0 {
+			l.at(location).committed += n
+			w.emitPlace(engine.EventAllocated, v, l, location, n, "")
 		}
-		firm := takeFrom(&l.firm, n)
-		l.soft -= n - firm
-		l.at(location).committed += firm
-		l.at(location).held += n - firm
-		w.emitPlace(engine.EventAllocated, v, l, location, n, "")
+		if n := takeFrom(&l.soft, w.units(l, location)); n > 0 {
+			l.at(location).held += n
+			w.emitPlace(engine.EventAllocated, v, l, location, n, "")
+		}
 	}
 }
 

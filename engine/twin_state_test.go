@@ -79,10 +79,12 @@ type twinLine struct {
 	places     []*twinPlace
 }
 
-// twinPlace is the units of a line at one location.
+// twinPlace is the units of a line at one location. Those that ended there, released or expired,
+// keep its place in the order, though it is shown only while it has others.
 type twinPlace struct {
 	location                           uint32
 	held, committed, shipped, returned int64
+	ended                              int64
 }
 
 func (l *twinLine) short() int64 { return l.soft + l.firm }
@@ -119,7 +121,7 @@ func (l *twinLine) at(location uint32) *twinPlace {
 // tidy drops places without a unit in any state.
 func (l *twinLine) tidy() {
 	l.places = slices.DeleteFunc(l.places, func(p *twinPlace) bool {
-		return p.held == 0 && p.committed == 0 && p.shipped == 0
+		return p.held == 0 && p.committed == 0 && p.shipped == 0 && p.ended == 0
 	})
 }
 
@@ -302,6 +304,9 @@ func (w *twin) view(v *twinReservation) *engine.Reservation {
 		line.Qty = line.Held + line.Committed + line.Short + line.Shipped + line.Released +
 			line.Expired
 		for _, p := range l.places {
+			if p.held == 0 && p.committed == 0 && p.shipped == 0 {
+				continue
+			}
 			for _, part := range w.parts(l, p.location) {
 				line.Allocations = append(line.Allocations, engine.Allocation{
 					SKU: w.skus[part.sku].name, Location: w.locations[p.location].name,

@@ -131,8 +131,8 @@ func (w *twin) perform(c engine.Command, r *engine.Result) []rowKey {
 		w.verb(twinCommit{}, c.ID, c.Picks, r)
 	case *engine.Release:
 		w.verb(twinRelease{reason: c.Reason}, c.ID, c.Picks, r)
-	case *engine.Ship:
-		return w.verb(twinShip{note: strings.TrimSpace(c.Package + " " + c.Tracking)}, c.ID, c.Picks, r)
+	case *engine.Ship: // never changes what is available, so no shortfall follows
+		w.verb(twinShip{note: strings.TrimSpace(c.Package + " " + c.Tracking)}, c.ID, c.Picks, r)
 	case *engine.Return:
 		w.returns(c, r)
 	case *engine.Transfer:
@@ -188,12 +188,14 @@ func (w *twin) show(c engine.Command, r *engine.Result) {
 	}
 	sku, location := stockOf(c)
 	k := rowKey{w.sku(sku), w.location(location)}
-	if k.sku != 0 && k.location != 0 {
-		if r.Stock == nil {
-			r.Stock = &engine.StockResult{}
-		}
-		r.Stock.Balance = w.balance(k)
+	if k.sku == 0 || k.location == 0 {
+		r.Stock = nil
+		return
 	}
+	if r.Stock == nil {
+		r.Stock = &engine.StockResult{}
+	}
+	r.Stock.Balance = w.balance(k)
 }
 
 // remember keeps the verdict of an op under its key, in its place if it has one.
@@ -238,7 +240,12 @@ func (w *twin) replay(op engine.Op, a twinAnswer) engine.Result {
 	if ok {
 		for i, c := range g.Ops {
 			sub := engine.Result{Index: r.Index, At: -1, Replayed: true}
-			if b := w.answer(op.Key.At(i + 1)); b != nil {
+			switch b := w.answer(op.Key.At(i + 1)); {
+			case b == nil:
+				w.show(c, &sub)
+			case b.content != contentOf(c):
+				sub.Refusal = engine.IdempotencyConflict
+			default:
 				sub = w.replay(engine.Op{Key: b.key, Command: c}, *b)
 			}
 			r.Ops = append(r.Ops, sub)

@@ -23,6 +23,13 @@ func twinInvalid(c engine.Command) bool {
 		return c.Delta == 0 || badQty(max(c.Delta, -c.Delta), 1)
 	case *engine.Move:
 		return badQty(c.Qty, 1) || c.From == c.To
+	case *engine.Mirror:
+		for _, l := range c.Lines {
+			if l.Location == "" || badQty(l.Qty, 1) {
+				return true
+			}
+		}
+		return badID(id)
 	case *engine.Transfer:
 		return badID(id) || badQty(c.Qty, 1) || c.From == c.To
 	case *engine.Group:

@@ -15,26 +15,26 @@ type twinVerb interface {
 	did(v *twinReservation) bool
 	// rest is what the verb without picks does to a line beside the units of can.
 	rest(w *twin, v *twinReservation, l *twinLine) bool
-	// do acts on n units of a line. It returns the rows that were touched.
-	do(w *twin, v *twinReservation, l *twinLine, n int64, location uint32) []rowKey
+	// do acts on n units of a line.
+	do(w *twin, v *twinReservation, l *twinLine, n int64, location uint32)
 	// expiredFirst reports whether, with nothing left, units that expired count before did.
 	expiredFirst() bool
 }
 
-// verb runs commit, release or ship. It returns the rows that a shortfall must look at.
-func (w *twin) verb(verb twinVerb, id string, picks []engine.Pick, r *engine.Result) []rowKey {
+// verb runs commit, release or ship.
+func (w *twin) verb(verb twinVerb, id string, picks []engine.Pick, r *engine.Result) {
 	v := w.reservation(id)
 	switch {
 	case v == nil:
 		r.Refusal = engine.UnknownReservation
-		return nil
+		return
 	case v.mirror:
 		r.Refusal = engine.WrongState
-		return nil
+		return
 	case len(picks) == 0:
-		return w.verbAll(verb, v, r)
+		w.verbAll(verb, v, r)
+		return
 	}
-	var rows []rowKey
 	before := v.clone() // a line is expired if nothing was left of it before the first pick
 	for i, pick := range picks {
 		location := w.location(pick.Location)
@@ -49,12 +49,11 @@ func (w *twin) verb(verb twinVerb, id string, picks []engine.Pick, r *engine.Res
 			if l != nil && verb.can(before.lines[pick.Line-1], 0) == 0 && l.expired > 0 {
 				r.Refusal = engine.ReservationExpired
 			}
-			return nil
+			return
 		}
-		rows = append(rows, verb.do(w, v, l, n, location)...)
+		verb.do(w, v, l, n, location)
 	}
 	w.tidy(v)
-	return rows
 }
 
 // picked finds the line and the units of a pick; 0 units when it cannot be done.
@@ -72,19 +71,18 @@ func (v *twinReservation) picked(p engine.Pick, can func(*twinLine) int64) (*twi
 	return l, p.Qty
 }
 
-func (w *twin) verbAll(verb twinVerb, v *twinReservation, r *engine.Result) []rowKey {
-	var rows []rowKey
+func (w *twin) verbAll(verb twinVerb, v *twinReservation, r *engine.Result) {
 	did, acted := verb.did(v), false
 	for _, l := range v.lines {
 		if n := verb.can(l, 0); n > 0 {
-			rows = append(rows, verb.do(w, v, l, n, 0)...)
+			verb.do(w, v, l, n, 0)
 			acted = true
 		}
 		acted = verb.rest(w, v, l) || acted
 	}
 	if acted {
 		w.tidy(v)
-		return rows
+		return
 	}
 	expired := v.sum(func(l *twinLine) int64 { return l.expired }) > 0
 	switch {
@@ -96,7 +94,6 @@ func (w *twin) verbAll(verb twinVerb, v *twinReservation, r *engine.Result) []ro
 	default:
 		r.Refusal = engine.WrongState
 	}
-	return nil
 }
 
 // tidy drops empty places, and the deadline when it has nothing left to end.
@@ -145,7 +142,7 @@ func (twinCommit) rest(w *twin, v *twinReservation, l *twinLine) bool {
 	return soft > 0
 }
 
-func (twinCommit) do(w *twin, v *twinReservation, l *twinLine, n int64, location uint32) []rowKey {
+func (twinCommit) do(w *twin, v *twinReservation, l *twinLine, n int64, location uint32) {
 	v.everCommitted = true
 	for _, p := range l.places {
 		if location != 0 && p.location != location {
@@ -158,7 +155,6 @@ func (twinCommit) do(w *twin, v *twinReservation, l *twinLine, n int64, location
 			w.emitPlace(engine.EventCommitted, v, l, p.location, q, "")
 		}
 	}
-	return nil
 }
 
 type twinRelease struct{ reason string }
@@ -177,23 +173,24 @@ func (twinRelease) did(v *twinReservation) bool {
 func (twinRelease) expiredFirst() bool                           { return false }
 func (twinRelease) rest(*twin, *twinReservation, *twinLine) bool { return false }
 
-func (t twinRelease) do(w *twin, v *twinReservation, l *twinLine, n int64, at uint32) []rowKey {
+func (t twinRelease) do(w *twin, v *twinReservation, l *twinLine, n int64, at uint32) {
 	l.released += n
 	if at == 0 {
-		q := takeFrom(&l.soft, n)
-		q += takeFrom(&l.firm, n-q)
-		n -= q
-		w.emitNowhere(engine.EventReleased, v, l, q, t.reason)
+		for _, short := range []*int64{&l.soft, &l.firm} {
+			q := takeFrom(short, n)
+			n -= q
+			w.emitNowhere(engine.EventReleased, v, l, q, t.reason)
+		}
 	}
 	back := slices.Clone(l.places)
 	slices.Reverse(back)
 	held := func(p *twinPlace) *int64 { return &p.held }
 	committed := func(p *twinPlace) *int64 { return &p.committed }
 	for _, took := range takeInTurn(back, at, n, held, committed) {
+		l.at(took.location).ended += took.qty
 		w.freed(l, took.location)
 		w.emitPlace(engine.EventReleased, v, l, took.location, took.qty, t.reason)
 	}
-	return nil
 }
 
 // takeInTurn takes n units from the first state of every place, then from the second. It returns
@@ -229,8 +226,7 @@ func (twinShip) did(v *twinReservation) bool {
 func (twinShip) expiredFirst() bool                           { return false }
 func (twinShip) rest(*twin, *twinReservation, *twinLine) bool { return false }
 
-func (t twinShip) do(w *twin, v *twinReservation, l *twinLine, n int64, at uint32) []rowKey {
-	var rows []rowKey
+func (t twinShip) do(w *twin, v *twinReservation, l *twinLine, n int64, at uint32) {
 	held := func(p *twinPlace) *int64 { return &p.held }
 	committed := func(p *twinPlace) *int64 { return &p.committed }
 	for _, took := range takeInTurn(l.places, at, n, committed, held) {
@@ -239,11 +235,9 @@ func (t twinShip) do(w *twin, v *twinReservation, l *twinLine, n int64, at uint3
 			k := rowKey{part.sku, took.location}
 			w.row(k).onHand -= took.qty * part.qty
 			w.row(k).moved -= took.qty * part.qty
-			rows = append(rows, k)
 		}
 		w.emitPlace(engine.EventShipped, v, l, took.location, took.qty, t.note)
 	}
-	return rows
 }
 
 func (w *twin) returns(c *engine.Return, r *engine.Result) {
@@ -430,6 +424,7 @@ func (w *twin) expire() {
 		for _, l := range v.lines {
 			for _, p := range l.places {
 				q := takeFrom(&p.held, p.held)
+				p.ended += q
 				l.expired += q
 				if q > 0 {
 					w.freed(l, p.location)

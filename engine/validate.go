@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode"
 	"unicode/utf8"
@@ -59,6 +60,32 @@ func (p field) String() string {
 		s = "ops[" + strconv.Itoa(p.op-1) + "]." + s
 	}
 	return s
+}
+
+// The words that a refusal's field is made of. Their places are in remembered answers and never
+// change; a word that is not here is not remembered.
+var (
+	fieldLists  = [...]string{"", "lines", "kit", "locations"}
+	fieldLeaves = [...]string{"", "id", "sku", "location", "channel", "lines", "qty", "line", "from",
+		"to", "set", "adjust", "move", "as_of", "kit", "kind", "name", "locations"}
+)
+
+// pack makes 32 bits of a field: list, leaf, and the place in the list.
+func (p field) pack() int32 {
+	list := slices.Index(fieldLists[:], p.list)
+	leaf := slices.Index(fieldLeaves[:], p.leaf)
+	if list < 0 || leaf < 0 || p.i >= 1<<16 {
+		return 0
+	}
+	return int32(list<<24 | leaf<<16 | p.i)
+}
+
+func unpackField(v int32) field {
+	list, leaf := int(v>>24), int(v>>16&0xff)
+	if v < 0 || list >= len(fieldLists) || leaf >= len(fieldLeaves) {
+		return field{}
+	}
+	return field{list: fieldLists[list], i: int(v & 0xffff), leaf: fieldLeaves[leaf]}
 }
 
 func (f *faults) add(at field, reason string) {
@@ -144,7 +171,13 @@ func (t texts[E]) list() string {
 	return s
 }
 
+// printableASCII reports whether s is ASCII without space and control characters.
 func printableASCII(s string) bool {
+	for ; len(s) >= 8; s = s[8:] {
+		if w := word(s); w&high != 0 || below(w, '!') || below(^w&^high, 0x7f-'~') {
+			return false
+		}
+	}
 	for i := 0; i < len(s); i++ {
 		if s[i] <= ' ' || s[i] > '~' {
 			return false
@@ -155,16 +188,26 @@ func printableASCII(s string) bool {
 
 // plainText reports whether s is UTF-8 without control characters.
 func plainText(s string) bool {
-	ascii := true
-	for i := 0; i < len(s); i++ {
-		if s[i] < ' ' || s[i] == 0x7f {
+	rest := s
+	for ; len(rest) >= 8; rest = rest[8:] {
+		if w := word(rest); w&high != 0 {
+			return plainUTF8(s)
+		} else if below(w, ' ') || below(^w&^high, 1) {
 			return false
 		}
-		ascii = ascii && s[i] < utf8.RuneSelf
 	}
-	if ascii {
-		return true
+	for i := 0; i < len(rest); i++ {
+		if rest[i] >= utf8.RuneSelf {
+			return plainUTF8(s)
+		}
+		if rest[i] < ' ' || rest[i] == 0x7f {
+			return false
+		}
 	}
+	return true
+}
+
+func plainUTF8(s string) bool {
 	if !utf8.ValidString(s) {
 		return false
 	}
@@ -175,3 +218,19 @@ func plainText(s string) bool {
 	}
 	return true
 }
+
+// Eight bytes at a time: every command's texts are checked when it is submitted and again on every
+// node when it is applied.
+const (
+	ones = 0x0101010101010101
+	high = 0x8080808080808080
+)
+
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// below reports whether a byte of w, all of which are below 0x80, is below n.
+func below(w, n uint64) bool { return (w+(0x80-n)*ones)&high != high }

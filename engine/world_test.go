@@ -34,12 +34,14 @@ type world struct {
 	now   int64
 	keys  []keyedOp // ops that were sent with a key
 	ids   int
-	noise int // how many of a hundred commands are broken on purpose
+	noise int   // how many of a hundred commands are broken on purpose
+	step  int64 // shortfall_step; 0 is the default, which no shortfall of this world reaches
+	skus  []string
+	kits  []string
+	lines int // of a reserve at most
 }
 
 var (
-	worldSKUs      = []string{"A", "B", "C", "D", "K", "P"}
-	worldKits      = []string{"K", "P"}
 	worldMerchant  = []string{"main", "east", "west"}
 	worldLocations = []string{"main", "east", "west", "fba"}
 	worldChannels  = []string{"web", "shop", "amz", "amz-fba", "pos"}
@@ -47,7 +49,26 @@ var (
 )
 
 func newWorld(seed uint64) *world {
-	return &world{Rand: rand.New(rand.NewPCG(seed, 1)), now: 1_000_000, noise: 3}
+	return newWorldOf(rand.NewPCG(seed, 1))
+}
+
+func newWorldOf(source rand.Source) *world {
+	return &world{Rand: rand.New(source), now: 1_000_000, noise: 3, lines: 4,
+		skus: []string{"A", "B", "C", "D"}, kits: []string{"K", "P"}}
+}
+
+// newWideWorld has more SKUs and longer reserves, so that what is done by looking at each in a
+// small one is done otherwise.
+func newWideWorld(seed uint64) *world {
+	w := newWorld(seed)
+	w.lines, w.skus = 40, nil
+	for i := range 30 {
+		w.skus = append(w.skus, fmt.Sprintf("S%d", i))
+	}
+	for i := range 8 {
+		w.kits = append(w.kits, fmt.Sprintf("K%d", i))
+	}
+	return w
 }
 
 func (w *world) pick(from []string) string { return from[w.IntN(len(from))] }
@@ -66,10 +87,10 @@ func (w *world) log(n int) []entry {
 func (w *world) definitions() entry {
 	e := entry{now: w.now, due: w.now}
 	define := func(c engine.Command) { e.ops = append(e.ops, keyedOp{command: c}) }
-	for _, s := range []string{"A", "B", "C", "D"} {
+	for _, s := range w.skus {
 		define(&engine.DefineSKU{SKU: engine.Name(s)})
 	}
-	for _, k := range worldKits {
+	for _, k := range w.kits {
 		define(w.kit(k))
 	}
 	for _, l := range worldLocations {
@@ -78,14 +99,19 @@ func (w *world) definitions() entry {
 	for _, c := range worldChannels {
 		define(w.outlet(c))
 	}
+	if w.step > 0 {
+		define(&engine.Configure{Limits: engine.Limits{ShortfallStep: w.step}})
+	}
 	return e
 }
 
 func (w *world) kit(name string) *engine.DefineSKU {
-	parts := [][]engine.Component{{{SKU: "A", Qty: 1}, {SKU: "B", Qty: 2}},
-		{{SKU: "B", Qty: 1}, {SKU: "C", Qty: 3}}, {{SKU: "A", Qty: 2}},
-		{{SKU: "C", Qty: 1}, {SKU: "A", Qty: 1}, {SKU: "B", Qty: 1}}}
-	return &engine.DefineSKU{SKU: engine.Name(name), Kit: parts[w.IntN(len(parts))]}
+	c := &engine.DefineSKU{SKU: engine.Name(name)}
+	for _, i := range w.Perm(len(w.skus) - 1)[:1+w.IntN(3)] { // the last SKU is in no kit
+		c.Kit = append(c.Kit, engine.Component{SKU: engine.Name(w.skus[i]),
+			Qty: 1 + int64(w.IntN(3))})
+	}
+	return c
 }
 
 func (w *world) site(name string) *engine.DefineLocation {
@@ -129,7 +155,7 @@ func (w *world) outlet(name string) *engine.DefineChannel {
 // opening puts stock everywhere.
 func (w *world) opening() entry {
 	e := entry{now: w.now, due: w.now}
-	for _, s := range []string{"A", "B", "C", "D"} {
+	for _, s := range w.skus {
 		for _, l := range worldLocations {
 			e.ops = append(e.ops, keyedOp{command: &engine.Set{SKU: engine.Name(s),
 				Location: engine.Name(l), Value: int64(w.IntN(25)), Source: w.sourceOf(l)}})
@@ -209,15 +235,15 @@ func (w *world) definition() engine.Command {
 	switch w.IntN(12) {
 	case 0:
 		kinds := []engine.NameKind{engine.SKUName, engine.LocationName, engine.ChannelName}
-		names := [][]string{worldSKUs, worldLocations, worldChannels}
+		names := [][]string{slices.Concat(w.skus, w.kits), worldLocations, worldChannels}
 		i := w.IntN(3)
 		return &engine.Delete{Kind: kinds[i], Name: engine.Name(w.pick(names[i]))}
 	case 1, 2:
-		return w.kit(w.pick(worldKits))
+		return w.kit(w.pick(w.kits))
 	case 3:
-		return w.kit(w.pick(worldSKUs))
+		return w.kit(w.pick(slices.Concat(w.skus, w.kits)))
 	case 4:
-		return &engine.DefineSKU{SKU: engine.Name(w.pick(worldSKUs))}
+		return &engine.DefineSKU{SKU: engine.Name(w.pick(slices.Concat(w.skus, w.kits)))}
 	case 5, 6, 7:
 		c := w.site(w.pick(worldLocations))
 		if w.chance(10) {

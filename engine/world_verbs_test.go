@@ -12,7 +12,10 @@ func (w *world) someSKU() engine.Name {
 	if w.chance(2) {
 		return "unheard"
 	}
-	return engine.Name(w.pick(worldSKUs))
+	if n := w.IntN(len(w.skus) + len(w.kits)); n < len(w.kits) {
+		return engine.Name(w.kits[n])
+	}
+	return engine.Name(w.pick(w.skus))
 }
 
 func (w *world) someLocation() engine.Name {
@@ -20,6 +23,15 @@ func (w *world) someLocation() engine.Name {
 		return "nowhere"
 	}
 	return engine.Name(w.pick(worldLocations))
+}
+
+// otherLocation is one that is not the one given.
+func (w *world) otherLocation(than engine.Name) engine.Name {
+	if to := w.someLocation(); to != than {
+		return to
+	}
+	at := slices.Index(worldLocations, string(than))
+	return engine.Name(worldLocations[(at+1)%len(worldLocations)])
 }
 
 // someID is mostly one of the newest reservations.
@@ -61,10 +73,7 @@ func (w *world) stock() engine.Command {
 		}
 		return c
 	}
-	to := w.someLocation()
-	for to == location {
-		to = w.someLocation()
-	}
+	to := w.otherLocation(location)
 	return &engine.Move{SKU: w.someSKU(), From: location, To: to, Qty: w.qty(), Source: source}
 }
 
@@ -82,7 +91,7 @@ func (w *world) reserve() *engine.Reserve {
 	if !c.Commit && w.chance(85) {
 		c.TTL = 1000 + int64(w.IntN(8000))
 	}
-	for i := range 1 + w.IntN(4) {
+	for i := range 1 + w.IntN(w.lines) {
 		l := engine.Line{SKU: w.someSKU(), Qty: w.qty()}
 		if w.chance(15) {
 			l.Location = w.someLocation()
@@ -129,11 +138,9 @@ func (w *world) verb() engine.Command {
 		return &engine.Extend{ID: id, TTL: 1000 + int64(w.IntN(9000))}
 	}
 	from := w.someLocation()
-	to := w.someLocation()
-	for to == from {
-		to = w.someLocation()
-	}
-	return &engine.Transfer{ID: id, Line: 1 + int64(w.IntN(3)), From: from, To: to, Qty: w.qty()}
+	to := w.otherLocation(from)
+	return &engine.Transfer{ID: id, Line: 1 + int64(w.IntN(w.lines-1)), From: from, To: to,
+		Qty: w.qty()}
 }
 
 // picks names some units: often all of a line, now and then more than there are.
@@ -143,7 +150,7 @@ func (w *world) picks() []engine.Pick {
 	}
 	var picks []engine.Pick
 	for range 1 + w.IntN(3) {
-		p := engine.Pick{Line: 1 + int64(w.IntN(2)), Qty: int64(w.IntN(4))}
+		p := engine.Pick{Line: 1 + int64(w.IntN(w.lines/2)), Qty: int64(w.IntN(4))}
 		if w.chance(20) {
 			p.Location = w.someLocation()
 		}

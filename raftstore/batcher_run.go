@@ -148,8 +148,8 @@ func (e *encoder) seal(m *machine, ops []engine.Op, l *leadership) []byte {
 		last := len(rest) <= resolveSlice
 		m.mu.Lock()
 		ledger := m.mu.ledger
-		for i := range rest[:min(len(rest), resolveSlice)] {
-			ledger.Resolve(rest[i].Command)
+		for _, op := range rest[:min(len(rest), resolveSlice)] {
+			e.builder.AddFor(ledger, op)
 		}
 		if last {
 			now = l.clock.stamp(ledger.Now())
@@ -159,9 +159,6 @@ func (e *encoder) seal(m *machine, ops []engine.Op, l *leadership) []byte {
 		if last {
 			break
 		}
-	}
-	for i := range ops {
-		e.builder.Add(ops[i])
 	}
 	return e.builder.Seal(now, due)
 }

@@ -146,7 +146,7 @@ func (it *batchItem) read(s *scan, now int64) {
 		s.failIn("as_of", "must not be in the future")
 		return
 	}
-	it.cmd, it.picks = o.command(it.verb), o.picks
+	it.cmd, it.picks = o.command(it.verb), o.named(it.verb)
 	if it.verb.onStock() {
 		it.sku = o.sku
 	}
@@ -200,7 +200,13 @@ func appendItemResult(b []byte, i, n, status int, r *engine.Result, it *batchIte
 	b = append(b, `"status":`...)
 	b = strconv.AppendInt(b, int64(status), 10)
 	if p != nil {
+		if p.replayed {
+			b = append(b, `,"idempotency_replayed":true`...)
+		}
 		b = appendProblemMembers(b, p)
+		if p.index == 0 { // refused before it had one
+			b = append(b, `,"index":0`...)
+		}
 		if it.verb.onStock() && r != nil && r.Refusal != engine.Accepted {
 			b = append(b, `,"result":"refused"`...)
 		}
@@ -269,6 +275,7 @@ func atomicFailure(items []batchItem, at int, p *problem) error {
 	whole.at = fmt.Sprintf("ops[%d]", at)
 	whole.detail = "All is refused because of " + whole.at + ": " + lowerFirst(p.detail)
 	spared := newProblem(engine.NotAttempted.String(), "Another op of the batch failed.")
+	spared.index, spared.replayed = p.index, p.replayed
 	b := []byte{'['}
 	for i := range items {
 		if i == at {

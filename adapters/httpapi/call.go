@@ -22,6 +22,7 @@ type call struct {
 	principal string
 	key       engine.Key // zero without an Idempotency-Key
 	index     uint64     // for the Holdfast-Index header; 0 is none
+	didRead   bool       // index is that of a read, and counts also when it is 0
 	buf       []byte     // the reply that is being built
 }
 
@@ -214,6 +215,7 @@ func (c *call) read(step func(*engine.Ledger) (more bool)) error {
 	if c.index == 0 {
 		c.index = index
 	}
+	c.didRead = true
 	if stale {
 		c.ctx.Response.Header.Set(headerAge, strconv.FormatInt(age.Milliseconds(), 10))
 	}
@@ -254,7 +256,7 @@ func (c *call) send(status int, contentType string, body []byte) {
 	c.ctx.Response.SetStatusCode(status)
 	h.SetContentType(contentType)
 	c.ctx.Response.SetBody(body)
-	if c.index != 0 {
+	if c.index != 0 || c.didRead {
 		var n [20]byte
 		h.SetCanonical(canonicalIndex, strconv.AppendUint(n[:0], c.index, 10))
 	}

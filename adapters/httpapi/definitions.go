@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"strconv"
+	"strings"
 
 	"holdfast/engine"
 )
@@ -33,13 +34,17 @@ func (c *call) listed() (p page, err error) {
 		return p, err
 	}
 	if v := c.ctx.QueryArgs().Peek("after"); len(v) > 0 {
-		if p.after, err = strconv.ParseUint(text(v), 36, 64); err != nil {
+		digits, ours := strings.CutPrefix(text(v), cursorMark)
+		if p.after, err = strconv.ParseUint(digits, 36, 64); err != nil || !ours {
 			return p, invalid("after", "must be the cursor next of an earlier page")
 		}
 	}
 	p.limit = int(limit)
 	return p, nil
 }
+
+// cursorMark begins every cursor, so that a name or a number is not taken for one.
+const cursorMark = "c."
 
 // sliceRows is how many rows of a list are copied in one hold of the ledger's lock: about 30 µs.
 const sliceRows = 64
@@ -77,7 +82,7 @@ func replyList[T any](c *call, rows []T, more bool, cursor func(*T) uint64,
 	}
 	b = append(b, ']')
 	if more && len(rows) > 0 {
-		b = append(b, `,"next":"`...)
+		b = append(b, `,"next":"`+cursorMark...)
 		b = strconv.AppendUint(b, cursor(&rows[len(rows)-1]), 36)
 		b = append(b, '"')
 	}

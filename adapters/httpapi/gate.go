@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"io"
 	"net"
 	"net/netip"
 	"strconv"
@@ -98,14 +99,37 @@ type gated struct {
 	gate *gate
 	addr netip.Addr
 	once sync.Once
+	// lingers: the client is still sending a body that was refused. Closed at once, the connection
+	// would be reset, and the answer lost before the client reads it. Written by the goroutine that
+	// closes.
+	lingers bool
 }
 
 // Close closes the connection; the error is that of the connection, or nil for a later call.
 func (c *gated) Close() error {
 	var err error
 	c.once.Do(func() {
+		if c.lingers {
+			c.linger()
+		}
 		err = c.Conn.Close()
 		c.gate.leave(c.addr)
 	})
 	return err
+}
+
+// A refused body is thrown away up to so many bytes and so long, for its sender to see the answer.
+const (
+	lingerBytes = 16 << 20
+	lingerTime  = 2 * time.Second
+)
+
+// linger says that nothing more will be sent, and reads until the client has seen it.
+func (c *gated) linger() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	_ = c.Conn.SetReadDeadline(time.Now().Add(lingerTime)) // on a failure the reads fail too
+	_, _ = io.CopyN(io.Discard, c.Conn, lingerBytes)
 }

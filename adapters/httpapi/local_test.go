@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"sync"
@@ -41,9 +42,8 @@ func (l *localLedger) Submit(_ context.Context, op engine.Op) (engine.Result, er
 
 // applyLocked runs one entry.
 func (l *localLedger) applyLocked(op engine.Op) engine.Result {
-	l.ledger.Resolve(op.Command)
 	l.builder.Reset()
-	l.builder.Add(op)
+	l.builder.AddFor(l.ledger, op)
 	entry, err := engine.OpenEntry(l.builder.Seal(l.now, l.now))
 	require.NoError(l.t, err)
 	l.out.WantResults = true
@@ -58,7 +58,7 @@ func (l *localLedger) applyLocked(op engine.Op) engine.Result {
 		close(l.changed)
 		l.changed = make(chan struct{})
 	}
-	r, err := engine.DecodeResult(l.out.Result(0))
+	r, err := engine.DecodeResult(bytes.Clone(l.out.Result(0)))
 	require.NoError(l.t, err)
 	return r
 }

@@ -77,6 +77,12 @@ func tooLarge(field, limit string, value int64) *problem {
 	return p
 }
 
+func bodyTooLarge(most int, name string) *problem {
+	p := tooLarge("", name, int64(most))
+	p.detail = "The body may have " + p.detail + " bytes."
+	return p
+}
+
 // refused turns a refusal of the ledger into a problem. picks, when there are any, are the picks of
 // the verb, so that a line can be named by its number.
 func refused(r *engine.Result, picks []engine.Pick) *problem {
@@ -87,6 +93,8 @@ func refused(r *engine.Result, picks []engine.Pick) *problem {
 	}
 	if i, ok := elementOf(r.Field, "lines"); ok && i < len(picks) {
 		p.line = picks[i].Line
+	} else if r.Field == "line" && len(picks) == 1 {
+		p.line = picks[0].Line
 	}
 	p.detail = describe(r, p)
 	return p

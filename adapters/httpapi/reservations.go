@@ -54,7 +54,7 @@ func keyReason(v verb) string {
 
 // act submits one operation on a reservation and answers with the reservation as it is then.
 func (c *call) act(v verb, o *opBody) error {
-	r, err := c.submit(o.command(v), o.picks)
+	r, err := c.submit(o.command(v), o.named(v))
 	if err != nil {
 		return err
 	}

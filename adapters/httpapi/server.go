@@ -299,10 +299,11 @@ func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
 		var params segments
 		h := &ctx.Request.Header
 		r, _ := s.router.find(text(h.Method()), rawPath(text(h.RequestURI())), &params)
-		most, name := r.bodyLimit()
-		p = tooLarge("", name, int64(most))
-		p.detail = "The body may have " + p.detail + " bytes."
+		p = bodyTooLarge(r.bodyLimit())
 		c.route = r
+		if conn, ok := ctx.Conn().(*gated); ok {
+			conn.lingers = true
+		}
 	case errors.As(err, &small):
 		p = newProblem(codeHeaders, "The request line and headers may have at most "+
 			strconv.Itoa(s.cfg.HeaderBytes)+" bytes.")

@@ -55,6 +55,15 @@ type cutConn struct {
 	of *cuttable
 }
 
+// CloseWrite ends what is sent and leaves what is received open; the error is the connection's, or
+// net.ErrClosed for one that has no such half.
+func (c *cutConn) CloseWrite() error {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		return tcp.CloseWrite()
+	}
+	return net.ErrClosed
+}
+
 // Close closes the connection and forgets it; the error is the connection's.
 func (c *cutConn) Close() error {
 	c.of.mu.Lock()
