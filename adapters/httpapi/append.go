@@ -142,9 +142,7 @@ func appendReservationLine(b []byte, l *engine.ReservationLine) []byte {
 	b = append(b, `,"sku":`...)
 	b = appendText(b, l.SKU)
 	b = appendInt(b, `,"qty":`, l.Qty)
-	if l.Wanted != l.Qty && l.Wanted != 0 {
-		b = appendInt(b, `,"wanted":`, l.Wanted)
-	}
+	b = appendInt(b, `,"wanted":`, l.Wanted)
 	b = appendInt(b, `,"held":`, l.Held)
 	b = appendInt(b, `,"committed":`, l.Committed)
 	b = appendInt(b, `,"short":`, l.Short)

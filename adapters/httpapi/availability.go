@@ -75,11 +75,10 @@ func (c *call) replyAvailability(channel string, skus []string, list string) err
 		return err
 	}
 	if no != engine.Accepted {
-		r := engine.Result{Refusal: no, Index: c.index, Field: "channel"}
 		if no == engine.UnknownSKU {
-			r.Field = fmt.Sprintf("%s[%d]", list, len(items))
+			return c.unknown(no, fmt.Sprintf("%s[%d]", list, len(items)), skus[len(items)])
 		}
-		return refused(&r, nil)
+		return c.unknown(no, "channel", channel)
 	}
 	b := appendUint(c.buf[:0], `{"index":`, c.index)
 	b = append(b, `,"channel":`...)
@@ -122,7 +121,10 @@ func getExplain(c *call) error {
 		return err
 	}
 	if no != engine.Accepted {
-		return c.unknown(no)
+		if no == engine.UnknownChannel {
+			return c.unknown(no, "channel", channel)
+		}
+		return c.unknown(no, "", sku)
 	}
 	b := append(c.buf[:0], `{"sku":`...)
 	b = appendText(b, sku)

@@ -10,11 +10,10 @@ import (
 
 // batchItem is one op of a batch: what to submit, or the problem that keeps it from that.
 type batchItem struct {
-	verb  verb
-	cmd   engine.Command
-	picks []engine.Pick
-	sku   string // of a stock op
-	bad   *problem
+	verb verb
+	cmd  engine.Command
+	sku  string // of a stock op
+	bad  *problem
 }
 
 // postBatch runs many operations: as JSON here, as NDJSON in a stream.
@@ -97,13 +96,21 @@ func (s *scan) readItem(now int64) (it batchItem) {
 	}
 	if s.bad.malformed {
 		s.base, s.depth = 0, depth
-		s.bad.at = strings.TrimSuffix(s.where("")+"."+s.bad.at, ".")
+		s.bad.at = joinPath(s.where(""), s.bad.at)
 		return it
 	}
 	it.bad, s.bad = s.bad, nil
 	s.pos, s.depth = start, depth
 	s.skip()
 	return it
+}
+
+// joinPath puts a path behind another; either may be empty.
+func joinPath(at, rest string) string {
+	if at == "" || rest == "" {
+		return at + rest
+	}
+	return at + "." + rest
 }
 
 // findOp looks for the word of the op in the object that is next; usually it stands first.
@@ -146,7 +153,7 @@ func (it *batchItem) read(s *scan, now int64) {
 		s.failIn("as_of", "must not be in the future")
 		return
 	}
-	it.cmd, it.picks = o.command(it.verb), o.named(it.verb)
+	it.cmd = o.command(it.verb)
 	if it.verb.onStock() {
 		it.sku = o.sku
 	}
@@ -172,7 +179,7 @@ func (c *call) runBatch(items []batchItem) error {
 	refuseBad()
 	c.s.cfg.Ledger.SubmitAll(c.s.base, ops, func(_ int, r engine.Result, err error) {
 		it := &items[next]
-		status, p := t.count(it.verb, &r, err, it.picks)
+		status, p := t.count(it.verb, &r, err, it.cmd)
 		b = appendItemResult(b, next, 0, status, &r, it, p)
 		next++
 		refuseBad()
@@ -240,7 +247,7 @@ func (c *call) runAtomic(items []batchItem) error {
 		}
 		group.Ops[i] = items[i].cmd
 	}
-	r, err := c.submit(group, nil)
+	r, err := c.submit(group)
 	if err == nil {
 		b := appendUint(c.buf[:0], `{"index":`, r.Index)
 		b = append(b, `,"results":[`...)
@@ -252,19 +259,11 @@ func (c *call) runAtomic(items []batchItem) error {
 		c.buf = append(b, `]}`...)
 		return c.reply(200)
 	}
-	at, rest, ok := groupPlace(&r)
-	if r.Refusal == engine.Accepted || !ok || at >= len(items) {
+	at, p, ok := groupFailure(&r, group)
+	if !ok {
 		return err
 	}
-	failed := engine.Result{Refusal: r.Refusal, Field: rest, Short: r.Short, Index: r.Index,
-		Replayed: r.Replayed}
-	if at < len(r.Ops) {
-		failed.Short = r.Ops[at].Short
-		if r.Ops[at].Field != "" {
-			failed.Field = r.Ops[at].Field
-		}
-	}
-	return atomicFailure(items, at, refused(&failed, items[at].picks))
+	return atomicFailure(items, at, p)
 }
 
 // atomicFailure is the 409 of a batch of which one op failed: that one has its own status and code,

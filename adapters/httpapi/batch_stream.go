@@ -96,7 +96,7 @@ func (b *batchStream) run() {
 func (b *batchStream) readLines() {
 	for {
 		line, long, err := b.nextLine()
-		if len(line) > 0 || long {
+		if len(line) > 0 || long { // behind the end of the last line there is none
 			b.s.stats.lines.Inc()
 			if !b.put(b.readLine(line, long)) {
 				return
@@ -115,16 +115,16 @@ func (b *batchStream) readLines() {
 	}
 }
 
-// nextLine returns the next line without its end; it is valid until the next call. long says that
-// it is over the limit, and then it was skipped. The error is io.EOF behind the last line.
+// nextLine returns the next line with its end; it is valid until the next call, and empty only where
+// there is none. long says that it is over the limit, and then it was skipped. The error is io.EOF
+// behind the last line, or that of the connection.
 func (b *batchStream) nextLine() (line []byte, long bool, err error) {
 	line, err = b.lines.ReadSlice('\n')
 	for errors.Is(err, bufio.ErrBufferFull) {
 		long = true
 		line, err = b.lines.ReadSlice('\n')
 	}
-	line = bytes.TrimSpace(line)
-	if long || len(line) > maxLineBytes {
+	if long || len(bytes.TrimSpace(line)) > maxLineBytes {
 		return nil, true, err
 	}
 	return line, false, err
@@ -134,6 +134,9 @@ func (b *batchStream) nextLine() (line []byte, long bool, err error) {
 func (b *batchStream) readLine(line []byte, long bool) batchItem {
 	if long {
 		return batchItem{bad: tooLarge("", limitNDJSONLine, maxLineBytes)}
+	}
+	if line = bytes.TrimSpace(line); len(line) == 0 {
+		return batchItem{bad: invalid("", "The line is blank; each line is one op, and counts.")}
 	}
 	s := scan{in: string(line)}
 	it := s.readItem(b.now())
@@ -149,7 +152,7 @@ func (b *batchStream) readLine(line []byte, long bool) batchItem {
 
 // missingKey is the problem of an op that must not be sent without a key.
 func (it *batchItem) missingKey() *problem {
-	if verbs[it.verb].key || len(it.picks) > 0 {
+	if verbs[it.verb].key || len(picksOf(it.cmd)) > 0 {
 		return newProblem(codeKeyRequired, keyReason(it.verb))
 	}
 	return nil
@@ -253,6 +256,7 @@ func (b *batchStream) run1(items []batchItem) {
 		}
 	}
 	refuseBad()
+	var why *problem // the first that the ledger did not decide
 	if len(ops) > 0 {
 		b.s.cfg.Ledger.SubmitAll(b.s.base, ops, func(_ int, r engine.Result, err error) {
 			it := &items[next]
@@ -262,14 +266,18 @@ func (b *batchStream) run1(items []batchItem) {
 			case err != nil:
 				p = problemOf(err, true)
 				status = p.httpStatus()
+				if why == nil {
+					why = p
+				}
 			case r.Refusal != engine.Accepted:
-				p = refused(&r, it.picks)
+				p = refused(&r, it.cmd)
 				status = p.httpStatus()
 			}
 			write(status, &r, p)
 			refuseBad()
 		})
 	}
+	b.logCause(why)
 	b.chunk()
 	b.sent += len(items)
 }

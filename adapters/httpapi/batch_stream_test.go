@@ -103,7 +103,8 @@ func TestBadLinesAnswerAndTheStreamGoesOn(t *testing.T) {
 	s := serve(t, f)
 	p := openPipe(t, s, "")
 	p.write("not json\n" + commitLine(2) +
-		`{"op":"adjust","sku":"A","location":"m","adjust":1}` + "\n" + "\n\r\n" + `{"op":"set","sku":"A","location":"m","set":5}` + "\r\n" +
+		`{"op":"adjust","sku":"A","location":"m","adjust":1}` + "\n" + "\n \r\n" +
+		`{"op":"set","sku":"A","location":"m","set":5}` + "\r\n" +
 		`{"op":"commit","id":"` + strings.Repeat("x", maxLineBytes) + `"}` + "\n" +
 		`{"op":"reserve","id":"r6","channel":"c","lines":[{"sku":"A","qty":0}]}` + "\n" +
 		`{"op":"commit","id":"r7"} {}` + "\n" + `{"op":"commit","id":"r8"}`)
@@ -113,14 +114,18 @@ func TestBadLinesAnswerAndTheStreamGoesOn(t *testing.T) {
 	for n, want := range []struct {
 		status int
 		code   any
-	}{{400, "invalid"}, {200, nil}, {400, "idempotency-key-required"}, {200, nil},
-		{413, "too-large"}, {400, "invalid"}, {400, "invalid"}, {200, nil}} {
+	}{{400, "invalid"}, {200, nil}, {400, "idempotency-key-required"}, {400, "invalid"},
+		{400, "invalid"}, {200, nil}, {413, "too-large"}, {400, "invalid"}, {400, "invalid"}, {200, nil}} {
 		m := p.read()
 		require.Equal(t, float64(n+1), m["n"])
 		require.Equal(t, float64(want.status), m["status"], m)
 		require.Equal(t, want.code, m["code"])
+		require.Contains(t, m, "index")
+		if want.status == 400 {
+			require.False(t, strings.HasPrefix(fmt.Sprint(m["at"]), "."), m)
+		}
 	}
-	require.Equal(t, map[string]any{"end": true, "ops": 8.0}, p.read())
+	require.Equal(t, map[string]any{"end": true, "ops": 10.0}, p.read())
 	require.Len(t, f.submitted(), 3)
 }
 

@@ -3,9 +3,11 @@ package httpapi
 import "encoding/json"
 
 // The bodies that sonic fills. Their tags are the rules that the pass over the body checks first;
-// shape.go says what they mean.
+// shape.go says what they mean. Those of a PUT have also the members that their GET adds, so that
+// its answer can be edited and sent back: the name must be the path's, the index says nothing.
 
 type locationBody struct {
+	ID         string    `json:"id" is:"id"`
 	Kind       string    `json:"kind" is:"words merchant fba"`
 	Region     string    `json:"region" is:"note"`
 	Country    string    `json:"country" is:"note"`
@@ -13,6 +15,7 @@ type locationBody struct {
 	Master     string    `json:"master" is:"id"`
 	Shortfall  string    `json:"shortfall" is:"words none newest priority"`
 	Pool       *poolBody `json:"pool"`
+	Index      int64     `json:"index" is:"int 0 9223372036854775807"`
 }
 
 // poolBody is a pool of marketplaces that share one stock; reader is the one whose figures count.
@@ -23,6 +26,7 @@ type poolBody struct {
 }
 
 type channelBody struct {
+	ID        string     `json:"id" is:"id"`
 	Kind      string     `json:"kind" is:"words api shopify amazon erp"`
 	Region    string     `json:"region" is:"note"`
 	Locations []string   `json:"locations" is:"id" most:"1000 channel-locations"`
@@ -30,6 +34,7 @@ type channelBody struct {
 	Publish   string     `json:"publish" is:"words pooled dedicated"`
 	Priority  int64      `json:"priority" is:"int -1000000000 1000000000"`
 	Rules     *rulesBody `json:"rules"`
+	Index     int64      `json:"index" is:"int 0 9223372036854775807"`
 }
 
 type rulesBody struct {
@@ -41,10 +46,12 @@ type rulesBody struct {
 }
 
 type skuBody struct {
+	SKU     string    `json:"sku" is:"sku"`
 	Title   string    `json:"title" is:"title"`
 	Barcode string    `json:"barcode" is:"ref"`
 	Tags    []string  `json:"tags" is:"ref" most:"100 tags"`
 	Kit     []kitPart `json:"kit" most:"100 kit-components"`
+	Index   int64     `json:"index" is:"int 0 9223372036854775807"`
 }
 
 type kitPart struct {

@@ -92,7 +92,8 @@ func (c *call) queryInt(name string, fallback, from, to uint64) (uint64, error) 
 	return n, nil
 }
 
-// checkQuery refuses parameters that the route does not know, and all but sku given twice.
+// checkQuery refuses parameters that the route does not know, and those given twice that it takes
+// once.
 func (c *call) checkQuery() error {
 	args := c.ctx.QueryArgs()
 	if args.Len() == 0 {
@@ -101,10 +102,7 @@ func (c *call) checkQuery() error {
 	var seen []string
 	for k := range args.All() {
 		name := string(k)
-		if name == "level" && c.route.read {
-			continue
-		}
-		known := false
+		known := name == "level" && c.route.read
 		for _, q := range c.route.query {
 			known = known || q == name
 		}
@@ -112,7 +110,7 @@ func (c *call) checkQuery() error {
 			return invalid(printable(name), "is not a parameter of this call")
 		}
 		for _, s := range seen {
-			if s == name && name != "sku" {
+			if s == name && name != c.route.many {
 				return invalid(name, "is given twice")
 			}
 		}
@@ -168,15 +166,15 @@ func (c *call) needKey(needed bool, why string) error {
 	return nil
 }
 
-// submit runs one command and waits. A refusal comes back as a *problem; picks are those of a verb.
-func (c *call) submit(cmd engine.Command, picks []engine.Pick) (engine.Result, error) {
+// submit runs one command and waits. A refusal comes back as a *problem.
+func (c *call) submit(cmd engine.Command) (engine.Result, error) {
 	r, err := c.s.cfg.Ledger.Submit(c.s.base, engine.Op{Key: c.key, Command: cmd})
 	if err != nil {
 		return r, problemOf(err, true)
 	}
 	c.took(&r)
 	if r.Refusal != engine.Accepted {
-		return r, refused(&r, picks)
+		return r, refused(&r, cmd)
 	}
 	return r, nil
 }

@@ -24,11 +24,14 @@ func putChannel(c *call) error {
 	if err := channelBodies.decode(text, &in); err != nil {
 		return err
 	}
+	if err := pathSays("id", in.ID, id); err != nil {
+		return err
+	}
 	cmd, err := in.command(id)
 	if err != nil {
 		return err
 	}
-	if _, err := c.submit(cmd, nil); err != nil {
+	if _, err := c.submit(cmd); err != nil {
 		return err
 	}
 	c.buf = appendChannel(c.buf[:0], &engine.Channel{Name: id, Kind: cmd.Kind,
@@ -114,7 +117,7 @@ func getChannel(c *call) error {
 		return err
 	}
 	if !known {
-		return c.unknown(engine.UnknownChannel)
+		return c.unknown(engine.UnknownChannel, "", id)
 	}
 	c.buf = appendChannel(c.buf[:0], &ch, c.index)
 	return c.reply(200)

@@ -224,9 +224,22 @@ func TestDefinitionsComeBackAsTheyWere(t *testing.T) {
 		index := put.header.Get("Holdfast-Index")
 		want := strings.TrimSuffix(row.want, "}") + `,"index":` + index + `}`
 		require.JSONEq(t, want, put.text)
-		require.JSONEq(t, want, s.do("GET", row.path, "").text)
+		got := s.do("GET", row.path, "").text
+		require.JSONEq(t, want, got)
+		back := s.do("PUT", row.path, got) // what GET answers can be sent back
+		require.Equal(t, 200, back.status, back.text)
+		require.JSONEq(t, strings.TrimSuffix(row.want, "}")+`,"index":`+
+			back.header.Get("Holdfast-Index")+`}`, back.text)
+		name := "id"
+		if strings.HasPrefix(row.path, "/v1/skus/") {
+			name = "sku"
+		}
+		m := s.problem(400, "invalid", "PUT", row.path, `{"`+name+`":"another"}`)
+		require.Equal(t, name, m["at"])
+		require.Contains(t, m["detail"], "another")
 		del := s.do("DELETE", row.path, "")
 		require.Equal(t, 200, del.status, del.text)
+		require.Equal(t, put.json(t)[name], del.json(t)[name])
 		require.Equal(t, 404, s.do("GET", row.path, "").status)
 	}
 }
@@ -458,6 +471,9 @@ func TestDigestAndPartial(t *testing.T) {
 	line := r.json(t)["lines"].([]any)[0].(map[string]any)
 	require.Equal(t, 110.0, line["qty"])
 	require.Equal(t, 500.0, line["wanted"])
+	r = s.do("POST", "/v1/reservations", `{"id":"p2","channel":"web","partial":true,"lines":[`+
+		`{"sku":"B","qty":2}]}`)
+	require.Equal(t, 2.0, r.json(t)["lines"].([]any)[0].(map[string]any)["wanted"])
 	short := s.problem(409, "insufficient-stock", "POST", "/v1/reservations", reserveBody("q",
 		`{"sku":"A","qty":2}`))
 	require.Equal(t, []any{map[string]any{"sku": "A", "wanted": 2.0, "sellable": 0.0}}, short["short"])

@@ -11,14 +11,26 @@ import (
 
 // remove deletes a definition.
 func (c *call) remove(kind engine.NameKind, name string) error {
-	if _, err := c.submit(&engine.Delete{Kind: kind, Name: engine.Name(name)}, nil); err != nil {
+	if _, err := c.submit(&engine.Delete{Kind: kind, Name: engine.Name(name)}); err != nil {
 		return err
 	}
-	c.buf = append(c.buf[:0], `{"id":`...)
-	c.buf = appendText(c.buf, name)
+	member := `{"id":`
+	if kind == engine.SKUName {
+		member = `{"sku":`
+	}
+	c.buf = appendText(append(c.buf[:0], member...), name)
 	c.buf = appendUint(c.buf, `,"deleted":true,"index":`, c.index)
 	c.buf = append(c.buf, '}')
 	return c.reply(200)
+}
+
+// pathSays returns the error of a body whose name is given and is not the one of the path, or nil.
+func pathSays(member, given, name string) error {
+	if given == "" || given == name {
+		return nil
+	}
+	return invalid(member, "must be "+printable(name)+" as in the path, or left out; it is "+
+		printable(given))
 }
 
 // page is what a list was asked for.

@@ -156,6 +156,7 @@ func (st *stream) sendEvents(after uint64) {
 // sendFault ends an event stream with an event of its own name, so that a client can tell an end
 // from a fault.
 func (st *stream) sendFault(p *problem) {
+	st.logCause(p)
 	st.buf = append(st.buf, fmt.Sprintf("event: %s\ndata: ", p.code)...)
 	st.buf = appendProblem(st.buf, p)
 	st.buf = append(st.buf, "\n\n"...)

@@ -30,12 +30,15 @@ func putLocation(c *call) error {
 	if err := locationBodies.decode(text, &in); err != nil {
 		return err
 	}
+	if err := pathSays("id", in.ID, id); err != nil {
+		return err
+	}
 	l, err := in.location(id)
 	if err != nil {
 		return err
 	}
 	if _, err := c.submit(&engine.DefineLocation{Location: engine.Name(id), Kind: l.Kind,
-		Master: l.Master, Shortfall: l.Shortfall, Attributes: l.Attributes}, nil); err != nil {
+		Master: l.Master, Shortfall: l.Shortfall, Attributes: l.Attributes}); err != nil {
 		return err
 	}
 	c.buf = appendLocation(c.buf[:0], l, c.index)
@@ -107,7 +110,7 @@ func getLocation(c *call) error {
 		return err
 	}
 	if !known {
-		return c.unknown(engine.UnknownLocation)
+		return c.unknown(engine.UnknownLocation, "", id)
 	}
 	c.buf = appendLocation(c.buf[:0], &l, c.index)
 	return c.reply(200)
@@ -135,7 +138,21 @@ func listLocations(c *call) error {
 		func(b []byte, l *engine.Location) []byte { return appendLocation(b, l, 0) })
 }
 
-// unknown is the answer of a read that found nothing.
-func (c *call) unknown(r engine.Refusal) error {
-	return refused(&engine.Result{Refusal: r, Index: c.index}, nil)
+// unknown is the answer of a read that found nothing; at names the parameter, or is empty for the
+// path.
+func (c *call) unknown(r engine.Refusal, at, name string) error {
+	p := newProblem(r.String(), "")
+	o := *p.outcome
+	o.promise = onlyRead
+	p.outcome, p.at, p.index = &o, at, c.index
+	p.detail = o.title + ": " + joinWords(at, name) + "."
+	return p
+}
+
+// joinWords puts a word in front of a name, if there is one.
+func joinWords(word, name string) string {
+	if word == "" {
+		return name
+	}
+	return word + " " + name
 }

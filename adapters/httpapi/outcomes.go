@@ -15,6 +15,7 @@ type outcome struct {
 const (
 	nothing    = "Nothing of the request took effect."
 	remembered = "Nothing of the request took effect. Under an Idempotency-Key this answer is kept."
+	onlyRead   = "The call only reads, and nothing of it is kept."
 	sendAgain  = "Nothing of the request took effect; it is safe to send it again after Retry-After."
 )
 

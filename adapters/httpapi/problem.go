@@ -3,7 +3,6 @@ package httpapi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -83,48 +82,6 @@ func bodyTooLarge(most int, name string) *problem {
 	return p
 }
 
-// refused turns a refusal of the ledger into a problem. picks, when there are any, are the picks of
-// the verb, so that a line can be named by its number.
-func refused(r *engine.Result, picks []engine.Pick) *problem {
-	p := &problem{outcome: refusalOutcomes[r.Refusal], index: r.Index, replayed: r.Replayed,
-		short: r.Short, at: r.Field}
-	if p.outcome == nil {
-		p.outcome = outcomesByCode[codeInternal]
-	}
-	if i, ok := elementOf(r.Field, "lines"); ok && i < len(picks) {
-		p.line = picks[i].Line
-	} else if r.Field == "line" && len(picks) == 1 {
-		p.line = picks[0].Line
-	}
-	p.detail = describe(r, p)
-	return p
-}
-
-// describe says in one sentence what a refusal is about.
-func describe(r *engine.Result, p *problem) string {
-	var b strings.Builder
-	b.WriteString(p.title)
-	if p.at != "" {
-		fmt.Fprintf(&b, ": %s", p.at)
-	}
-	if p.line != 0 {
-		fmt.Fprintf(&b, " (line %d)", p.line)
-	}
-	for i, s := range r.Short {
-		if i == 3 {
-			fmt.Fprintf(&b, " and %d more", len(r.Short)-i)
-			break
-		}
-		sep := ", "
-		if i == 0 {
-			sep = ": "
-		}
-		fmt.Fprintf(&b, "%s%d of %s wanted, %d can be sold", sep, s.Wanted, s.SKU, s.Sellable)
-	}
-	b.WriteByte('.')
-	return b.String()
-}
-
 // elementOf reads i out of a path that begins with list[i].
 func elementOf(path, list string) (i int, ok bool) {
 	rest, ok := strings.CutPrefix(path, list+"[")
@@ -137,6 +94,16 @@ func elementOf(path, list string) (i int, ok bool) {
 	}
 	i, err := strconv.Atoi(digits)
 	return i, err == nil && i >= 0
+}
+
+// plainDetails is what a client is told in place of an error's own words, which name addresses and
+// the parts inside; those go to the log.
+var plainDetails = map[string]string{
+	codeNoLeader:      "No node leads the cluster at the moment, or this one cannot reach it.",
+	codeOverloaded:    "Too much is waiting already.",
+	codeUnknownResult: "The cluster did not confirm it in time.",
+	codeDiskFull:      "The disks are too full to take it.",
+	codeEventsGone:    "The events behind that sequence are no longer kept.",
 }
 
 // problemOf turns an error of the ledger or of a handler into a problem. write says whether the
@@ -153,6 +120,9 @@ func problemOf(err error, write bool) *problem {
 	var coded interface{ Code() string }
 	if errors.As(err, &coded) && outcomesByCode[coded.Code()] != nil {
 		p = newProblem(coded.Code(), err.Error())
+		if plain := plainDetails[p.code]; plain != "" {
+			p.detail, p.cause = plain, err
+		}
 		if p.code == codeTooLarge {
 			p.limit, p.limitValue = "command-bytes", engine.MaxCommandBytes
 		}
@@ -167,10 +137,12 @@ func problemOf(err error, write bool) *problem {
 		return p
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		p = newProblem(codeOverloaded, "The ledger did not answer in time.")
 		if write {
-			return newProblem(codeUnknownResult, "The ledger did not answer in time.")
+			p = newProblem(codeUnknownResult, p.detail)
 		}
-		return newProblem(codeOverloaded, "The ledger did not answer in time.")
+		p.cause = err
+		return p
 	}
 	p = newProblem(codeInternal, "The server could not answer; its log says why.")
 	p.cause = err

@@ -54,7 +54,7 @@ func keyReason(v verb) string {
 
 // act submits one operation on a reservation and answers with the reservation as it is then.
 func (c *call) act(v verb, o *opBody) error {
-	r, err := c.submit(o.command(v), o.named(v))
+	r, err := c.submit(o.command(v))
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func getReservation(c *call) error {
 		return err
 	}
 	if !known {
-		return c.unknown(engine.UnknownReservation)
+		return c.unknown(engine.UnknownReservation, "", id)
 	}
 	c.buf = appendReservation(c.buf[:0], &r, c.index)
 	return c.reply(200)

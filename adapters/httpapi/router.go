@@ -13,6 +13,7 @@ type route struct {
 	body    int      // the most bytes of a body; 0 means that none is read
 	limit   string   // the name of that limit
 	query   []string // the parameters that it knows, beside those of every read
+	many    string   // the one of them that may be given more than once
 	read    bool     // takes level, and Holdfast-Min-Index
 	write   bool     // takes an Idempotency-Key
 	stats   *routeStats

@@ -52,12 +52,13 @@ func definitionRoutes() []*route {
 func stockRoutes() []*route {
 	ask := get("/v1/availability", postAvailability)
 	ask.method, ask.body, ask.limit = "POST", stockBytes, "availability-bytes"
+	show := get("/v1/availability", getAvailability, "channel", "sku")
+	show.many = "sku"
 	return []*route{
 		write("POST", "/v1/stock", postStock, stockBytes, "stock-bytes"),
 		get("/v1/stock/{sku}", getStock, "as_of_index"),
 		get("/v1/stock/{sku}/explain", getExplain, "channel"),
-		get("/v1/availability", getAvailability, "channel", "sku"),
-		ask,
+		show, ask,
 	}
 }
 

@@ -44,6 +44,7 @@ type Server struct {
 		done      sync.WaitGroup // one for each stream
 	}
 
+	chunked       chunkedRoutes
 	requestPrefix string
 	requestNumber atomic.Uint64
 }
@@ -177,12 +178,18 @@ func (s *Server) watchHorizon() {
 	}
 }
 
+// chunkedLength is what fasthttp gives as the length of a chunked body.
+const chunkedLength = -1
+
 // headerReceived runs between the headers and the body.
 func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	var params segments
 	r, _ := s.router.find(text(h.Method()), rawPath(text(h.RequestURI())), &params)
 	if r != nil && r.pattern == batchPattern && isNDJSON(h.ContentType()) {
 		takeStream(h)
+	}
+	if h.ContentLength() == chunkedLength {
+		s.chunked.begin(h, r)
 	}
 	most, _ := r.bodyLimit()
 	return fasthttp.RequestConfig{MaxRequestBodySize: most}
@@ -192,6 +199,9 @@ func (s *Server) headerReceived(h *fasthttp.RequestHeader) fasthttp.RequestConfi
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	began := time.Now()
 	s.stats.inFlight.Inc()
+	if ctx.Request.Header.ContentLength() == chunkedLength {
+		s.chunked.end(&ctx.Request.Header)
+	}
 	c := calls.Get().(*call)
 	buf := c.buf
 	*c = call{s: s, ctx: ctx, buf: buf[:0]}
@@ -199,10 +209,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	err := s.guarded(c)
 	if err != nil {
 		p := problemOf(err, c.route != nil && c.route.write)
-		if p.cause != nil {
-			s.cfg.Logger.Error("request failed", "error", p.cause,
-				"route", c.label(), "request", string(ctx.Response.Header.Peek(headerRequestID)))
-		}
+		c.logCause(p)
 		c.sendProblem(p)
 	}
 	s.stats.inFlight.Dec()
@@ -212,6 +219,24 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	}
 	c.ctx = nil
 	calls.Put(c)
+}
+
+// logCause logs the true words of a problem, which clients are not told: a fault of ours as an
+// error, what is to be expected at debug. p may be nil.
+func (c *call) logCause(p *problem) {
+	if p == nil || p.cause == nil {
+		return
+	}
+	c.s.cfg.Logger.Log(c.s.base, p.level(), "request failed", "error", p.cause, "route", c.label(),
+		"request", string(c.ctx.Response.Header.Peek(headerRequestID)))
+}
+
+// level is the level at which the log is told of a problem.
+func (p *problem) level() slog.Level {
+	if p.code == codeInternal {
+		return slog.LevelError
+	}
+	return slog.LevelDebug
 }
 
 // maxPooled keeps the buffer of one huge reply from staying for ever.
@@ -289,6 +314,7 @@ func checkFraming(h *fasthttp.RequestHeader) error {
 
 // handleBroken answers what fasthttp could not read as a request.
 func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
+	chunked := s.chunked.end(&ctx.Request.Header)
 	c := &call{s: s, ctx: ctx}
 	s.requestID(c)
 	p := invalid("", "The request is not valid HTTP: "+err.Error())
@@ -296,9 +322,12 @@ func (s *Server) handleBroken(ctx *fasthttp.RequestCtx, err error) {
 	var netErr net.Error
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		var params segments
-		h := &ctx.Request.Header
-		r, _ := s.router.find(text(h.Method()), rawPath(text(h.RequestURI())), &params)
+		r := chunked
+		if r == nil {
+			var params segments
+			h := &ctx.Request.Header
+			r, _ = s.router.find(text(h.Method()), rawPath(text(h.RequestURI())), &params)
+		}
 		p = bodyTooLarge(r.bodyLimit())
 		c.route = r
 		if conn, ok := ctx.Conn().(*gated); ok {

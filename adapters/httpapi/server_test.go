@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -38,7 +39,7 @@ func TestReserveIsSubmittedAndAnswered(t *testing.T) {
 			{SKU: "Aé", Qty: 2, Location: "main", Ref: "l1"}}}}}, f.submitted())
 	require.JSONEq(t, `{"id":"r1","state":"held","channel":"web","mode":"dip","index":1,
 		"expires_at":"1970-01-01T00:00:01.000Z","lines":[{"line":1,"ref":"l1","sku":"Aé","qty":2,
-		"held":2,"committed":0,"short":0,"shipped":0,"released":0,"expired":0,"returned":0,
+		"wanted":2,"held":2,"committed":0,"short":0,"shipped":0,"released":0,"expired":0,"returned":0,
 		"allocations":[]}]}`, r.text)
 }
 
@@ -164,6 +165,8 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	s.problem(400, "invalid", "GET", "/v1/reservations?limit=0", "")
 	s.problem(400, "invalid", "GET", "/v1/reservations?limit=1001", "")
 	s.problem(400, "invalid", "GET", "/v1/reservations?limit=5&limit=6", "")
+	s.problem(400, "invalid", "GET", "/v1/reservations?sku=a&sku=b", "")
+	s.problem(400, "invalid", "GET", "/v1/reservations/a?level=stale&level=stale", "")
 	s.problem(400, "invalid", "GET", "/v1/reservations?state=weird", "")
 	s.problem(400, "invalid", "GET", "/v1/reservations?after=%21", "")
 	s.problem(400, "invalid", "GET", "/v1/reservations/a?level=fresh", "")
@@ -185,7 +188,16 @@ func TestOnlyThisMachineIsServed(t *testing.T) {
 	s.problem(403, "forbidden", "GET", "/livez", "", "Origin", "https://evil.example")
 	require.Equal(t, 200, s.do("GET", "/livez", "", "Origin", "http://localhost:3000").status)
 	require.Equal(t, 403, s.raw("GET /livez HTTP/1.1\r\nHost: evil.example:7480\r\n\r\n").status)
-	require.Equal(t, 200, s.raw("GET /livez HTTP/1.1\r\nHost: [::1]:7480\r\n\r\n").status)
+	s.problem(403, "forbidden", "GET", "/livez", "", "Origin", "http://192.0.2.7")
+	s.problem(403, "forbidden", "GET", "/livez", "", "Origin", "http://intranet")
+	s.problem(403, "forbidden", "GET", "/livez", "", "Origin", "null")
+	require.Equal(t, 200, s.do("GET", "/livez", "", "Origin", "http://"+s.addr).status)
+	for host, status := range map[string]int{"[::1]:7480": 200, "localhost": 200, "x": 200,
+		"node-1:7480": 200, "127.0.0.1": 200, "127.9.9.9:1": 200, "evil.example": 403,
+		"localhost.evil.example:7480": 403, "127.0.0.1.evil.example": 403, "x.": 403} {
+		r := s.raw("GET /livez HTTP/1.1\r\nHost: " + host + "\r\n\r\n")
+		require.Equal(t, status, r.status, host)
+	}
 	require.False(t, isLoopback(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}))
 }
 
@@ -253,6 +265,10 @@ func TestChunkedBodiesOverTheLimit(t *testing.T) {
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(t, err)
 	require.Equal(t, 413, res.StatusCode)
+	var m map[string]any
+	require.NoError(t, json.NewDecoder(res.Body).Decode(&m))
+	require.Equal(t, map[string]any{"name": "reservation-bytes", "max": 256.0 * 1024}, m["limit"])
+	require.Empty(t, s.server.chunked.rows)
 }
 
 func TestSlowSendersAreDropped(t *testing.T) {

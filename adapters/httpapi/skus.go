@@ -27,12 +27,15 @@ func putSKU(c *call) error {
 	if err := skuBodies.decode(text, &in); err != nil {
 		return err
 	}
+	if err := pathSays("sku", in.SKU, sku); err != nil {
+		return err
+	}
 	named := namedSKUBody{SKU: sku, Title: in.Title, Barcode: in.Barcode, Tags: in.Tags, Kit: in.Kit}
 	cmd, err := named.command("")
 	if err != nil {
 		return err
 	}
-	if _, err := c.submit(cmd, nil); err != nil {
+	if _, err := c.submit(cmd); err != nil {
 		return err
 	}
 	shown := &engine.SKU{Name: sku, Attributes: cmd.Attributes}
@@ -98,7 +101,7 @@ func getSKU(c *call) error {
 		return err
 	}
 	if !known {
-		return c.unknown(engine.UnknownSKU)
+		return c.unknown(engine.UnknownSKU, "", sku)
 	}
 	c.buf = appendSKU(c.buf[:0], &k, c.index)
 	return c.reply(200)
@@ -156,12 +159,16 @@ func postSKUs(c *call) error {
 		}
 		b = append(b, `{"sku":`...)
 		b = appendText(b, in.SKUs[i].SKU)
-		status, p := t.count(0, &r, err, nil)
+		status, p := t.count(0, &r, err, ops[i].Command)
 		b = append(b, `,"status":`...)
 		b = strconv.AppendInt(b, int64(status), 10)
+		if r.Replayed && err == nil {
+			b = append(b, `,"idempotency_replayed":true`...)
+		}
 		if p != nil {
 			b = appendProblemMembers(b, p)
-		} else {
+		}
+		if p == nil || p.index == 0 {
 			b = appendUint(b, `,"index":`, r.Index)
 		}
 		b = append(b, '}')

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"holdfast/engine"
 )
@@ -40,9 +39,9 @@ func postStock(c *call) error {
 	if err := c.needKey(keyed, "A change with adjust or move needs an Idempotency-Key."); err != nil {
 		return err
 	}
-	r, err := c.submit(group, nil)
+	r, err := c.submit(group)
 	if err != nil {
-		return groupProblem(err, &r, "changes")
+		return changesProblem(err, &r, group)
 	}
 	b := appendUint(c.buf[:0], `{"index":`, r.Index)
 	b = append(b, `,"results":[`...)
@@ -56,39 +55,6 @@ func postStock(c *call) error {
 	}
 	c.buf = append(b, `]}`...)
 	return c.reply(200)
-}
-
-// groupProblem completes the problem of a group: when one op failed all, the answer is 409 with
-// that op's code and place.
-func groupProblem(err error, r *engine.Result, list string) error {
-	p := problemOf(err, true)
-	if r.Refusal == engine.Accepted {
-		p.at = strings.Replace(p.at, "ops[", list+"[", 1)
-		return p
-	}
-	at, rest, ok := groupPlace(r)
-	if !ok {
-		return p
-	}
-	p.at = fmt.Sprintf("%s[%d]", list, at)
-	p.detail = "All is refused because of " + strings.TrimSuffix(p.at+"."+rest, ".") + ": " +
-		lowerFirst(p.detail)
-	if p.httpStatus() != 400 {
-		p.status = 409
-	}
-	return p
-}
-
-// groupPlace says which op a refused group is about, and which member of it.
-func groupPlace(r *engine.Result) (at int, rest string, ok bool) {
-	if i, found := elementOf(r.Field, "ops"); found {
-		_, tail, _ := strings.Cut(r.Field, "].")
-		return i, tail, true
-	}
-	if r.At >= 0 && r.At < len(r.Ops) {
-		rest = r.Ops[r.At].Field
-	}
-	return r.At, rest, r.At >= 0
 }
 
 // op makes the common form of a change.
@@ -190,7 +156,7 @@ func getStock(c *call) error {
 		return err
 	}
 	if r != engine.Accepted {
-		return c.unknown(r)
+		return c.unknown(r, "", sku)
 	}
 	index := c.index
 	if asOf != 0 {

@@ -54,6 +54,13 @@ func (c *call) hijack(kind, head string, run func(*stream)) error {
 	return nil
 }
 
+// logCause logs the true words of a problem that a stream tells its client. p may be nil.
+func (st *stream) logCause(p *problem) {
+	if p != nil && p.cause != nil {
+		st.s.cfg.Logger.Log(st.s.base, p.level(), "stream failed", "error", p.cause)
+	}
+}
+
 // streamBegins counts a stream; it is false when the server closes. The count is taken here and not
 // when the request is answered, because fasthttp may drop a connection in between.
 func (s *Server) streamBegins() bool {

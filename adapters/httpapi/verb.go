@@ -280,14 +280,6 @@ func (s *scan) readPick() (p engine.Pick) {
 	return p
 }
 
-// named lists the lines that a verb names, for its refusals.
-func (o *opBody) named(v verb) []engine.Pick {
-	if v == verbTransfer {
-		return []engine.Pick{{Line: o.line}}
-	}
-	return o.picks
-}
-
 // needsKey reports whether the operation must not be sent without an Idempotency-Key: done twice it
 // would change twice, and nothing in it says that it is the same one.
 func (o *opBody) needsKey(v verb) bool { return verbs[v].key || len(o.picks) > 0 }

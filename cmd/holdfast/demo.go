@@ -48,10 +48,14 @@ func (a *app) demoCommand() *cobra.Command {
 	return c
 }
 
+// demoSegmentBytes is the size of a file of the raft log in the demo: three nodes, which write some
+// MiB in all, need not take the default of 256 MiB each from somebody's disk.
+const demoSegmentBytes = 16 << 20
+
 // launch starts a node for the demo.
 func launch(ctx context.Context, s demo.Spec) (demo.Node, error) {
 	cfg := node.Config{Name: s.Name, Data: s.Data, HTTP: s.HTTP, Raft: s.Raft,
-		Version: buildInfo().Version}
+		Version: buildInfo().Version, LogSegmentBytes: demoSegmentBytes}
 	for _, p := range s.Peers {
 		cfg.Peers = append(cfg.Peers, node.Peer{Name: p.Name, Raft: p.Raft})
 	}

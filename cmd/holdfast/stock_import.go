@@ -151,17 +151,37 @@ func (im importing) chunks(text []byte, rows []stockRow) ([]chunk, error) {
 	return all, nil
 }
 
-// importReport is what an import came to.
+// importReport is what an import came to. Its counts are of all rows, and add up to Rows; Replayed
+// says how many of each were done by an earlier import of the file and not again.
 type importReport struct {
-	File      string      `json:"file"`
-	Rows      int         `json:"rows"`
-	Applied   int         `json:"applied"`
-	Unchanged int         `json:"unchanged"`
-	Stale     int         `json:"stale"`
-	Refused   int         `json:"refused"`
-	Replayed  int         `json:"replayed_chunks"`
-	Chunks    int         `json:"chunks"`
-	Results   []rowResult `json:"results"`
+	File string `json:"file"`
+	Rows int    `json:"rows"`
+	importCounts
+	Replayed importCounts `json:"replayed"`
+	Again    int          `json:"replayed_chunks"`
+	Chunks   int          `json:"chunks"`
+	Results  []rowResult  `json:"results"`
+}
+
+// importCounts are numbers of rows by what became of them.
+type importCounts struct {
+	Applied   int `json:"applied"`
+	Unchanged int `json:"unchanged"`
+	Stale     int `json:"stale"`
+	Refused   int `json:"refused"`
+}
+
+func (n *importCounts) add(status string) {
+	switch status {
+	case "applied":
+		n.Applied++
+	case "unchanged":
+		n.Unchanged++
+	case "stale":
+		n.Stale++
+	default:
+		n.Refused++
+	}
 }
 
 // rowResult is what became of one row.
@@ -172,6 +192,7 @@ type rowResult struct {
 	Status   string `json:"status"`
 	Code     string `json:"code,omitempty"`
 	OnHand   int64  `json:"on_hand"`
+	Replayed bool   `json:"replayed,omitempty"`
 	change   client.StockChange
 }
 
@@ -191,10 +212,7 @@ func (im importing) send(ctx context.Context, chunks []chunk, total int) error {
 				"  the same command again goes on where this one stopped", im.file,
 				total-left(chunks[i:]), total, c.rows[0].Row, c.rows[len(c.rows)-1].Row, err)
 		}
-		if reply.Replayed {
-			report.Replayed++
-		}
-		report.add(c.rows, res.Results)
+		report.add(c.rows, res.Results, reply.Replayed)
 		bar.add(len(c.rows))
 	}
 	bar.finish()
@@ -208,21 +226,19 @@ func left(chunks []chunk) (rows int) {
 	return rows
 }
 
-func (r *importReport) add(rows []stockRow, results []client.StockResult) {
+// add counts the results of one chunk; replayed says that they are of an earlier import.
+func (r *importReport) add(rows []stockRow, results []client.StockResult, replayed bool) {
+	if replayed {
+		r.Again++
+	}
 	for i, res := range results {
 		c := rows[i].Change
-		switch res.Status {
-		case "applied":
-			r.Applied++
-		case "unchanged":
-			r.Unchanged++
-		case "stale":
-			r.Stale++
-		default:
-			r.Refused++
+		r.importCounts.add(res.Status)
+		if replayed {
+			r.Replayed.add(res.Status)
 		}
 		r.Results = append(r.Results, rowResult{Row: rows[i].Row, SKU: c.SKU, Location: c.Location,
-			Status: res.Status, Code: res.Code, OnHand: res.OnHand, change: c})
+			Status: res.Status, Code: res.Code, OnHand: res.OnHand, Replayed: replayed, change: c})
 	}
 }
 
@@ -256,11 +272,13 @@ func (im importing) print(r importReport) error {
 		}
 		return im.out.rows([]string{"row", "sku", "location", "status", "code", "on_hand"}, rows)
 	}
-	im.out.line("%s: %d rows: %d applied, %d unchanged, %d stale, %d refused", r.File, r.Rows,
-		r.Applied, r.Unchanged, r.Stale, r.Refused)
-	if r.Replayed > 0 {
+	im.out.line("%s: %d rows: %s, %s, %s, %s", r.File, r.Rows,
+		count(r.Applied, "applied", r.Replayed.Applied),
+		count(r.Unchanged, "unchanged", r.Replayed.Unchanged),
+		count(r.Stale, "stale", r.Replayed.Stale), count(r.Refused, "refused", r.Replayed.Refused))
+	if r.Again > 0 {
 		im.out.line("%d of %d chunks had been imported before and had no second effect (--run NAME "+
-			"applies them again)", r.Replayed, r.Chunks)
+			"applies them again)", r.Again, r.Chunks)
 	}
 	if r.Refused == 0 {
 		return nil
@@ -273,6 +291,14 @@ func (im importing) print(r importReport) error {
 		}
 	}
 	return im.out.rows([]string{"row", "sku", "location", "refused"}, rows)
+}
+
+// count is a number of rows with its word, and how many of them are of an earlier import.
+func count(n int, word string, replayed int) string {
+	if replayed == 0 {
+		return fmt.Sprintf("%d %s", n, word)
+	}
+	return fmt.Sprintf("%d %s (%d replayed)", n, word, replayed)
 }
 
 // writeRejects writes the refused rows in the form that an import reads.

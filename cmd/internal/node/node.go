@@ -23,6 +23,9 @@ type Config struct {
 	// election among nodes that start together takes less; a node that waits for others must be
 	// seen to run.
 	LeaderWait time.Duration
+	// LogSegmentBytes is the store's: the size of a file of the raft log, 0 for its default. A node
+	// that lives for a minute takes less.
+	LogSegmentBytes int
 }
 
 // Peer is one node of the cluster.

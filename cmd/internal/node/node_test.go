@@ -20,7 +20,7 @@ import (
 
 func single(dir string) Config {
 	return Config{Name: "n1", Data: dir, HTTP: "127.0.0.1:0", Raft: "127.0.0.1:0",
-		LeaderWait: time.Minute}
+		LeaderWait: time.Minute, LogSegmentBytes: 16 << 20}
 }
 
 // healthy is nil when a node answers on its HTTP port that it is ready, else says why not.

@@ -25,6 +25,8 @@ type Node struct {
 	api   *httpapi.Server
 
 	running sync.WaitGroup
+	leave   context.CancelFunc // ends the store's Run in order
+	left    chan struct{}      // closed when Run has returned
 	died    chan struct{}
 	err     error // why it died; read it after died is closed
 	once    sync.Once
@@ -54,7 +56,12 @@ func (n *Node) start(ctx context.Context) error {
 	if err := n.open(registry); err != nil {
 		return err
 	}
-	n.running.Go(func() { n.fail(n.store.Run(context.Background())) })
+	run, leave := context.WithCancel(context.Background())
+	n.leave, n.left = leave, make(chan struct{})
+	n.running.Go(func() {
+		defer close(n.left)
+		n.fail(n.store.Run(run))
+	})
 	n.running.Go(func() { n.fail(n.api.Serve(n.http)) })
 	n.awaitReady(ctx)
 	if err := n.Err(); err != nil {
@@ -81,7 +88,7 @@ func (n *Node) open(registry *prometheus.Registry) error {
 	}
 	n.store, err = raftstore.Open(raftstore.Config{
 		Node: cfg.Name, Dir: cfg.Data, HTTP: web.Addr().String(), Listener: n.peer, Peers: peers,
-		Logger: cfg.Logger, Registerer: registry,
+		LogSegmentBytes: cfg.LogSegmentBytes, Logger: cfg.Logger, Registerer: registry,
 	})
 	if err != nil {
 		return explain(err)
@@ -152,13 +159,16 @@ func (n *Node) fail(err error) {
 	})
 }
 
-// Close stops accepting, waits for what is in flight, at most StopTimeout, and closes the store. A
-// second call does nothing. The errors are the store's; what was acknowledged is durable in any
+// Close stops accepting, waits for what is in flight, at most StopTimeout, hands leadership over and
+// closes the store. A second call does nothing. The errors are the store's; what was acknowledged is durable in any
 // case.
 func (n *Node) Close() (err error) {
 	n.closed.Do(func() {
 		n.once.Do(func() {}) // from here on nothing is a failure
-		err = errors.Join(n.api.Close(), n.store.Close())
+		err = n.api.Close()
+		n.leave()
+		<-n.left
+		err = errors.Join(err, n.store.Close())
 		n.peer.cut()
 		n.running.Wait()
 	})
@@ -179,6 +189,9 @@ func (n *Node) Kill() {
 		}
 		if n.api != nil {
 			_ = n.api.Close()
+		}
+		if n.leave != nil {
+			n.leave() // Run has ended already: this only gives its context back
 		}
 		n.running.Wait()
 	})

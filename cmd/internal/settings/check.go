@@ -42,13 +42,21 @@ func (s Setting) check(text string) error {
 			return fmt.Errorf("%q must be a time above 0 such as 10s or 1m30s", text)
 		}
 	case URL:
-		u, err := url.Parse(text)
+		u, err := url.Parse(withScheme(text))
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return fmt.Errorf("%q must be a URL such as http://127.0.0.1:7480", text)
 		}
 	case SecretID:
 	}
 	return nil
+}
+
+// withScheme is the URL that is meant by an address alone: one of http.
+func withScheme(text string) string {
+	if text == "" || strings.Contains(text, "://") {
+		return text
+	}
+	return "http://" + text
 }
 
 func checkName(text string) error {

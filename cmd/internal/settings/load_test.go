@@ -120,7 +120,7 @@ func TestFaultsAreJoinedAndNamed(t *testing.T) {
 	t.Parallel()
 	path := yamlFile(t, "htpp: x\nnode: 'a b'\nlog:\n  level: loud\nkey: hf_plain\ndata: [a]\n")
 	_, err := Load(Sources{File: path, Environ: []string{
-		"HOLDFAST_HTTP=7480", "HOLDFAST_ADMIN=0.0.0.0:1", "HOLDFAST_TIMEOUT=-1s", "HOLDFAST_SERVER=x",
+		"HOLDFAST_HTTP=7480", "HOLDFAST_ADMIN=0.0.0.0:1", "HOLDFAST_TIMEOUT=-1s", "HOLDFAST_SERVER=ftp://x",
 	}})
 	require.Error(t, err)
 	for _, want := range []string{
@@ -132,7 +132,7 @@ func TestFaultsAreJoinedAndNamed(t *testing.T) {
 		`http (environment HOLDFAST_HTTP): "7480" must be host:port`,
 		`admin (environment HOLDFAST_ADMIN): "0.0.0.0:1" must be a loopback address`,
 		`timeout (environment HOLDFAST_TIMEOUT): "-1s" must be a time above 0`,
-		`server (environment HOLDFAST_SERVER): "x" must be a URL`,
+		`server (environment HOLDFAST_SERVER): "ftp://x" must be a URL`,
 	} {
 		assert.Contains(t, err.Error(), want)
 	}
@@ -146,6 +146,23 @@ func TestFaultsAreJoinedAndNamed(t *testing.T) {
 	} {
 		_, err := Load(Sources{Environ: []string{"HOLDFAST_PEERS=" + c.peers}})
 		require.ErrorContains(t, err, c.want)
+	}
+}
+
+func TestServerWithoutASchemeIsHTTP(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"127.0.0.1:7480": "http://127.0.0.1:7480", "localhost:1/": "http://localhost:1",
+		"[::1]:7480": "http://[::1]:7480", "node-1": "http://node-1",
+		"https://h:1/": "https://h:1", "http://h": "http://h",
+	} {
+		v, err := Load(Sources{Environ: []string{"HOLDFAST_SERVER=" + text}})
+		require.NoError(t, err, text)
+		assert.Equal(t, want, v.Client().Server)
+	}
+	for _, text := range []string{"h:port", "a b", "://h", "unix:///tmp/x"} {
+		_, err := Load(Sources{Environ: []string{"HOLDFAST_SERVER=" + text}})
+		assert.ErrorContains(t, err, "must be a URL", text)
 	}
 }
 

@@ -54,7 +54,7 @@ func (v *Values) Node() NodeValues {
 // Client gives out the settings of a client.
 func (v *Values) Client() ClientValues {
 	return ClientValues{
-		Server:  strings.TrimRight(v.text("server"), "/"),
+		Server:  strings.TrimRight(withScheme(v.text("server")), "/"),
 		Key:     Secret{ref: v.text("key"), environ: v.look},
 		Output:  v.text("output"),
 		Timeout: v.duration("timeout"),
