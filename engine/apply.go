@@ -25,9 +25,6 @@ func (o *Output) Result(i int) []byte {
 	return o.results[from:o.ends[i]]
 }
 
-// Results returns the results of all ops, one behind the other, and where each ends.
-func (o *Output) Results() (all []byte, ends []int) { return o.results, o.ends }
-
 // scratch is room that is reused from command to command, so that apply allocates nothing.
 type scratch struct {
 	commands [kindEnd]Command
@@ -52,11 +49,21 @@ type scratch struct {
 	losers    []claim
 	sources   []uint32
 	steps     int64 // places that shortfalls may still change in this entry
+	load      int64 // rows that this entry has looked at; see entryLoad
 	result    Result
 	view      Reservation
 	stock     StockResult
 	grouped   []byte // encoded results of a group's ops
 }
+
+// entryLoad bounds the work of one entry, in rows looked at: some 100 ms. A short command can ask for
+// much: a verb on a thousand kits, a count that thousands of holds depend on. Once an entry has used
+// up its share, commands that follow in it are refused as Overloaded and shortfalls wait for the next
+// entry, so that nobody can make an entry that stalls every node, or events and results without end.
+const (
+	entryLoad   = 1_000_000
+	entryEvents = 64 << 20 // bytes of events, for the same reason
+)
 
 // verdict is what became of one command, before it is encoded.
 type verdict struct {
@@ -73,6 +80,7 @@ type verdict struct {
 	balance  bool // the result has the balance of stock, zero if there is no row yet
 	resv     resvRef
 	ops      int // of a group: how many results there are in scratch.grouped
+	inGroup  bool
 }
 
 // shortRow says that more was wanted of a SKU than there was.
@@ -82,7 +90,7 @@ type shortRow struct {
 }
 
 func (v *verdict) reset(index uint64) {
-	*v = verdict{index: index, at: -1, shorts: v.shorts[:0]}
+	*v = verdict{index: index, at: -1, shorts: v.shorts[:0], inGroup: v.inGroup}
 }
 
 func (v *verdict) refuse(r Refusal, at field) { v.refusal, v.field = r, at }
@@ -113,6 +121,7 @@ func (l *Ledger) Apply(index uint64, e Entry, out *Output) {
 			panic(fmt.Sprintf("engine: entry %d: op %d: %v", index, i, err))
 		}
 		v := &l.work.verdict
+		v.inGroup = false
 		l.run(head.key, c, v, out.WantResults)
 		if out.WantResults {
 			out.results = l.encodeVerdict(out.results, v)
@@ -120,6 +129,7 @@ func (l *Ledger) Apply(index uint64, e Entry, out *Output) {
 		}
 		rest = next
 	}
+	l.work.shrink()
 	l.evictAnswers()
 	out.Events = l.events.frame()
 	if index%digestEvery == 0 {
@@ -141,6 +151,7 @@ func (l *Ledger) begin(index uint64, e Entry) {
 	}
 	l.keepDigests(index)
 	l.index = index
+	l.work.load = 0
 	l.now = max(l.now, e.Now)
 	l.work.expiring = l.work.expiring[:0]
 	if due := min(e.Due, l.now); due > l.due {
@@ -148,6 +159,20 @@ func (l *Ledger) begin(index uint64, e Entry) {
 		l.due = due
 	}
 	l.events.begin(index, l.now, l.eventSeq+1)
+}
+
+// shrink lets go of room that only a very large command needed.
+func (w *scratch) shrink() {
+	const rows = 1 << 16
+	if g, ok := w.commands[kindGroup].(*Group); ok && cap(g.Ops) > 1024 {
+		w.commands[kindGroup] = nil
+	}
+	if cap(w.plan.have) > rows || cap(w.plan.parts) > rows {
+		w.plan = plan{}
+	}
+	if cap(w.grouped) > 64*rows {
+		w.grouped = nil
+	}
 }
 
 // decode reads a command into the reused one of its kind.
@@ -174,6 +199,19 @@ func (l *Ledger) run(key Key, c Command, v *verdict, results bool) {
 		v.refuse(Invalid, f.field)
 		return
 	}
+	full := l.work.load > entryLoad || len(l.events.b) > entryEvents
+	if full && (!v.inGroup || l.undo != nil) {
+		v.refuse(Overloaded, field{})
+		return
+	}
+	l.answer(key, c, v, results)
+	if v.resv != 0 { // its view
+		l.work.load += int64(l.resvAt(v.resv).lines)
+	}
+}
+
+// answer is run for a command that is valid and in time.
+func (l *Ledger) answer(key Key, c Command, v *verdict, results bool) {
 	var content uint64
 	if !key.IsZero() {
 		content = l.contentOf(c)

@@ -330,7 +330,7 @@ func (l *Ledger) deleteChannel(number uint32) {
 	l.digest.remove(hashChannel(d))
 	delete(l.names.channels.byName, d.Name)
 	l.listed(d, -1)
-	d.locations, d.sourcing, d.gone = nil, nil, true
+	d.locations, d.sourcing, d.places, d.gone = nil, nil, nil, true
 	l.digest.add(hashChannel(d))
 	l.emitPlain(Event{Type: EventDeleted, Channel: number})
 }

@@ -1,8 +1,8 @@
 package engine
 
 // group runs several commands, each seeing the effects of those before it. Its own answer is
-// remembered before those of its ops, so that it is also forgotten before them and a repetition
-// never does half of a group again.
+// remembered in front of those of its ops, and they are forgotten together: a repetition never does
+// half of a group again.
 func (l *Ledger) group(key Key, content uint64, g *Group, v *verdict, results bool) {
 	var own uint64
 	if !key.IsZero() {
@@ -14,6 +14,7 @@ func (l *Ledger) group(key Key, content uint64, g *Group, v *verdict, results bo
 	}
 	each := &l.work.opVerdict
 	for i, op := range g.Ops {
+		each.inGroup = true
 		l.run(key.At(i+1), op, each, results)
 		if g.Atomic && each.refusal != Accepted {
 			v.refusal, v.at = each.refusal, i
@@ -47,7 +48,7 @@ func (l *Ledger) settleGroup(own uint64, v *verdict) {
 	}
 	row := *l.remember.at(own)
 	l.undoAnswers(own)
-	if v.refusal == IdempotencyConflict {
+	if v.refusal == IdempotencyConflict || v.refusal == Overloaded {
 		return
 	}
 	l.addAnswer(answerOf(row.key, row.content, v), v.shorts)

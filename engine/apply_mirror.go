@@ -8,7 +8,7 @@ func (l *Ledger) mirror(c *Mirror, v *verdict) {
 		return
 	}
 	asOf := c.AsOf
-	if asOf == 0 {
+	if asOf == 0 || asOf > l.now { // one from the future would make all that follow stale
 		asOf = l.now
 	}
 	v.balance = true // only for the status: it is of no one location

@@ -49,6 +49,8 @@ func (l *Ledger) source(ch *channelDef, mode Mode, partial bool, lines []Line, v
 	over := !partial && p.oversummed()
 	short := p.place(l, lines)
 	switch {
+	case p.rows() > MaxRows:
+		v.refuse(LimitReached, field{leaf: "lines"})
 	case mode == Accept:
 	case !partial && (over || short >= 0), partial && len(p.takes) == 0:
 		v.refuse(InsufficientStock, field{leaf: "lines"})

@@ -133,7 +133,7 @@ func (l *Ledger) mayChange(sku, location uint32, leaf, source string, v *verdict
 
 func (l *Ledger) wouldOverflow(ref stockRef, by int64) bool {
 	row := l.stockAt(ref)
-	return tooLarge(row.onHand+by) || tooLarge(row.moved+by)
+	return tooLarge(row.onHand + by)
 }
 
 func tooLarge(v int64) bool { return v > MaxBalance || v < -MaxBalance }

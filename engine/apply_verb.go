@@ -123,13 +123,18 @@ func (l *Ledger) cannotReturn(a *act, v *verdict) {
 	if l.sku(s.sku).deleted {
 		v.refuse(UnknownSKU, field{leaf: "lines"})
 	}
+	if !s.kit {
+		s.parts = append(s.parts[:0], kitPart{sku: s.sku})
+	}
 	for _, part := range s.parts {
-		if s.kit && l.sku(part.sku).deleted {
+		if v.refusal == Accepted && l.sku(part.sku).deleted {
 			v.refuse(UnknownSKU, field{leaf: "lines"})
 		}
 	}
-	if v.refusal == Accepted && !s.kit && l.isKitAt(s.sku, s.location) {
-		v.refuse(KitWithoutStock, field{leaf: "lines"})
+	for _, part := range s.parts { // it may have become a kit since
+		if v.refusal == Accepted && l.isKitAt(part.sku, s.location) {
+			v.refuse(KitWithoutStock, field{leaf: "lines"})
+		}
 	}
 }
 

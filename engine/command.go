@@ -248,7 +248,8 @@ type Limits struct {
 
 // Group is several commands in one entry, each seeing the effects of those before it. Atomic: the
 // first refusal undoes all. Otherwise each stands on its own. Groups do not nest, and hold only
-// stock changes and verbs of reservations.
+// stock changes and verbs of reservations. One that is not atomic runs to its end whatever work that
+// is (docs/LEDGER.md, "Work"): it is for changes of stock.
 //
 // The group's key remembers its own content and verdict; op i answers under Key.At(i+1).
 type Group struct {

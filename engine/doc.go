@@ -9,7 +9,8 @@
 //
 // # What it guarantees
 //
-// [Ledger.Check] looks for these and names each row that breaks one:
+// [Ledger.Check] looks for those that a state can break (I1, I4 to I7) and names each row that does;
+// the others are about what a command does, and the tests hold them after every one:
 //
 //   - I1 for every SKU at a location: held is the sum over live holds, committed the sum over
 //     committed allocations.

@@ -77,6 +77,7 @@ func (l *Ledger) availableOf(s site) int64 {
 // emit appends an event about an open stock row.
 func (l *Ledger) emit(row *stockRow, qty int64, n note) {
 	l.eventSeq++
+	l.work.load++
 	e := Event{
 		Seq: l.eventSeq, Type: n.kind, SKU: row.sku, Location: row.location, Channel: n.channel,
 		Qty: qty, Balance: row.balance(), Prev: row.lastEvent, Cause: n.cause, Note: n.text,
@@ -88,6 +89,7 @@ func (l *Ledger) emit(row *stockRow, qty int64, n note) {
 // emitPlain appends an event that concerns no stock row.
 func (l *Ledger) emitPlain(e Event) {
 	l.eventSeq++
+	l.work.load++
 	e.Seq = l.eventSeq
 	l.events.add(&e)
 }

@@ -9,13 +9,14 @@ import (
 
 // The payload of a raft entry is a header, the ops, and a checksum over both:
 //
-//	0  magic "HF"        2  version      3  reserved
+//	0  magic "HF"        2  version      3  flags: entryDefines
 //	4  length of all     8  now (ms)    16  due (ms)
 //	24 number of ops    28  ops          …  xxh3 of all before
 const (
 	entryVersion  = 1
 	entryHeader   = 28
 	entryChecksum = 8
+	entryDefines  = 1 // some op defines or deletes a name
 )
 
 // EntryError says that bytes are not an entry that this package wrote, or that they were changed
@@ -30,6 +31,7 @@ type EntryBuilder struct {
 	coder coder
 	buf   []byte
 	count uint32
+	flags byte
 }
 
 // Reset empties the builder and starts a new buffer; a payload that was sealed stays valid.
@@ -38,7 +40,7 @@ func (b *EntryBuilder) Reset() { b.Grow(0) }
 // Grow is Reset with room for size bytes of ops.
 func (b *EntryBuilder) Grow(size int) {
 	b.buf = make([]byte, entryHeader, entryHeader+size+entryChecksum)
-	b.count = 0
+	b.count, b.flags = 0, 0
 }
 
 // Add appends an op with its names as they are. The command must pass [Validate].
@@ -52,6 +54,10 @@ func (b *EntryBuilder) AddFor(l *Ledger, op Op) {
 	}
 	b.buf = appendOp(&b.coder, b.buf, op, l)
 	b.count++
+	switch op.Command.(type) {
+	case *DefineSKU, *DefineLocation, *DefineChannel, *Delete:
+		b.flags |= entryDefines
+	}
 }
 
 // Len is the number of ops so far.
@@ -68,7 +74,7 @@ func (b *EntryBuilder) Seal(now, due int64) []byte {
 	}
 	p := b.buf
 	b.buf = nil
-	p[0], p[1], p[2] = 'H', 'F', entryVersion
+	p[0], p[1], p[2], p[3] = 'H', 'F', entryVersion, b.flags
 	binary.LittleEndian.PutUint32(p[4:], uint32(len(p)+entryChecksum))
 	binary.LittleEndian.PutUint64(p[8:], uint64(now))
 	binary.LittleEndian.PutUint64(p[16:], uint64(due))
@@ -80,6 +86,7 @@ func (b *EntryBuilder) Seal(now, due int64) []byte {
 type Entry struct {
 	Now, Due int64 // ms since 1970
 	Count    int   // number of ops
+	Defines  bool  // some op defines or deletes a name
 	ops      []byte
 }
 
@@ -105,10 +112,11 @@ func OpenEntry(p []byte) (Entry, error) {
 		return fail("the checksum is %016x but says %016x", got, want)
 	}
 	return Entry{
-		Now:   int64(binary.LittleEndian.Uint64(p[8:])),
-		Due:   int64(binary.LittleEndian.Uint64(p[16:])),
-		Count: int(binary.LittleEndian.Uint32(p[24:])),
-		ops:   p[entryHeader:end],
+		Now:     int64(binary.LittleEndian.Uint64(p[8:])),
+		Due:     int64(binary.LittleEndian.Uint64(p[16:])),
+		Count:   int(binary.LittleEndian.Uint32(p[24:])),
+		Defines: p[3]&entryDefines != 0,
+		ops:     p[entryHeader:end],
 	}, nil
 }
 

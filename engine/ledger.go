@@ -20,6 +20,7 @@ type Ledger struct {
 	sweep     *Sweep // the running one, or nil
 	undo      *undo  // of the running atomic group, or nil
 	live      int64  // reservations with a deadline
+	waiting   int64  // listed short parts
 
 	events eventWriter // of the entry that is being applied
 	work   scratch
@@ -85,7 +86,7 @@ func (l *Ledger) Unfinished() bool { return len(l.shortfall) > 0 }
 // Counts are the sizes of the tables.
 type Counts struct {
 	SKUs, Locations, Channels int64
-	StockRows                 int64
+	StockRows                 int64 // SKUs at a location where they were ever stocked
 	Reservations              int64 // all that are known, ended ones too
 	LiveHolds                 int64 // those with units that are held, committed or short
 	Results                   int64 // remembered answers
@@ -102,8 +103,10 @@ func (l *Ledger) Counts() Counts {
 	for _, d := range l.names.channels.rows {
 		c.LiveHolds += d.live
 	}
+	for _, d := range l.names.locations.rows {
+		c.StockRows += d.rows
+	}
 	for i := range l.shards {
-		c.StockRows += int64(l.shards[i].stock.live())
 		c.Reservations += int64(l.shards[i].resv.live())
 	}
 	return c

@@ -24,6 +24,9 @@ func TestEveryRefusalIsInAScript(t *testing.T) {
 		all.Write(text)
 	}
 	for _, r := range engine.Refusals() {
+		if r == engine.Overloaded {
+			continue // it takes a million rows: TestAnEntryHasAnEnd
+		}
 		require.Contains(t, all.String(), ": "+r.String(), "no script is refused %s", r)
 	}
 }

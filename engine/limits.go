@@ -5,6 +5,7 @@ const (
 	MaxQty              = 1_000_000_000     // units a line, a change or a component may name
 	MaxBalance          = 1_000_000_000_000 // on hand, held, committed, either side of 0
 	MaxLines            = 1_000             // lines of a reservation, picks of a verb
+	MaxRows             = 8_000             // stock rows, kits exploded, that one reserve or add takes from
 	MaxComponents       = 100               // of a kit
 	MaxGroup            = 10_000            // commands of a group
 	MaxChannelLocations = 1_000

@@ -70,6 +70,11 @@ func (ld *Loader) Finish() (*Ledger, error) {
 		return nil, fmt.Errorf("checkpoint: %d of %d SKUs and %d of %d answers are there",
 			ld.skus, m.skuNext-1, l.remember.tail-m.head, m.tail-m.head)
 	}
+	if r := &l.remember; uint64(len(r.marks)) != m.marks || uint64(len(r.shorts)) != m.shorts ||
+		len(r.marks) == 0 && r.tail > r.head {
+		return nil, fmt.Errorf("checkpoint: %d of %d marks and %d of %d short lines are there",
+			len(r.marks), m.marks, len(r.shorts), m.shorts)
+	}
 	for _, p := range m.pending {
 		if !ld.isSKU(p.sku) || !ld.isLocation(p.location) || l.stockOf(p.sku, p.location) == 0 {
 			return nil, fmt.Errorf("checkpoint: a shortfall is of an unknown row")
@@ -102,16 +107,26 @@ func (ld *Loader) record(t tableID) {
 	case answerTable:
 		ld.loadAnswer()
 	case markTable:
-		var m rememberedMark
-		rememberedMarkWire(&ld.x, &m)
-		ld.l.remember.marks = append(ld.l.remember.marks, m)
+		ld.loadMark()
 	case shortTable:
 		var s rememberedShort
-		if rememberedShortWire(&ld.x, &s); ld.ok(ld.isSKU(s.sku), "a short line is of an unknown SKU") {
+		if rememberedShortWire(&ld.x, &s); ld.ok(ld.isSKU(s.sku) &&
+			s.answer >= ld.meta.head && s.answer < ld.meta.tail, "a short line is of nothing known") {
 			ld.l.remember.shorts = append(ld.l.remember.shorts, s)
 		}
 	default:
 		ld.x.fail("the table is not known to this build")
+	}
+}
+
+func (ld *Loader) loadMark() {
+	var m rememberedMark
+	rememberedMarkWire(&ld.x, &m)
+	marks := ld.l.remember.marks
+	n := len(marks)
+	good := m.first <= ld.meta.tail && (n == 0 || marks[n-1].first < m.first && marks[n-1].at < m.at)
+	if ld.ok(good, "the marks do not ascend") {
+		ld.l.remember.marks = append(marks, m)
 	}
 }
 

@@ -16,6 +16,7 @@ type names struct {
 	skuCount  int    // not deleted
 	texts     arena  // names, attributes
 	uses      slab[kitUse]
+	useIndex  index // of uses, by component and kit
 	parts     slab[kitPart]
 	locations table[locationDef]
 	channels  table[channelDef]
@@ -44,8 +45,8 @@ type kitPart struct {
 
 // kitUse says that a SKU is a component of a kit.
 type kitUse struct {
-	kit  uint32
-	next uint32
+	component, kit uint32
+	next           uint32
 }
 
 // locationDef is one location.
@@ -61,10 +62,10 @@ type locationDef struct {
 type channelDef struct {
 	Channel
 	hash      uint64
-	locations []uint32 // numbers, in order
-	sourcing  []uint32 // those that a line without location draws from
-	mixed     bool     // lists merchant and fba locations
-	live      int64    // live units of its reservations, for in-use
+	locations []uint32         // numbers, in order
+	sourcing  []uint32         // those that a line without location draws from
+	places    map[uint32]int32 // of sourcing, where there are many
+	live      int64            // reservations with live units, for in-use
 	gone      bool
 }
 
@@ -226,15 +227,16 @@ func (l *Ledger) setKit(number uint32, kit []kitPart) {
 // lives, since a line keeps the composition of its kit; a reload forgets the idle ones, which only
 // spares looking at them.
 func (l *Ledger) noteUse(component, kit uint32) {
-	row := l.sku(component)
-	for at := row.usedIn; at != 0; at = l.names.uses.at(at).next {
-		if l.names.uses.at(at).kit == kit {
+	h := mixWide(uint64(component), uint64(kit))
+	for p := l.names.useIndex.probe(h); p.next(); {
+		if use := l.names.uses.at(p.slot); use.component == component && use.kit == kit {
 			return
 		}
 	}
-	at := l.names.uses.take()
-	*l.names.uses.at(at) = kitUse{kit: kit, next: row.usedIn}
+	row, at := l.sku(component), l.names.uses.take()
+	*l.names.uses.at(at) = kitUse{component: component, kit: kit, next: row.usedIn}
 	row.usedIn = at
+	l.names.useIndex.put(h, at)
 }
 
 // isComponent reports whether a kit's present definition has the SKU.
@@ -260,10 +262,26 @@ func (l *Ledger) linkChannel(c *channelDef) {
 			fba = append(fba, n)
 		}
 	}
-	c.mixed = len(c.sourcing) > 0 && len(fba) > 0
 	if len(c.sourcing) == 0 {
 		c.sourcing = fba
 	}
+	if c.places = nil; len(c.sourcing) > 8 {
+		c.places = make(map[uint32]int32, len(c.sourcing))
+		for i, n := range c.sourcing {
+			c.places[n] = int32(i)
+		}
+	}
+}
+
+// sourcingIndex is the place of a location in sourcing, -1 if it is not there.
+func (c *channelDef) sourcingIndex(location uint32) int {
+	if c.places != nil {
+		if i, ok := c.places[location]; ok {
+			return int(i)
+		}
+		return -1
+	}
+	return slices.Index(c.sourcing, location)
 }
 
 func (c *channelDef) lists(location uint32) bool { return slices.Contains(c.locations, location) }

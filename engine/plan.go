@@ -83,6 +83,7 @@ func (l *Ledger) plan(ch *channelDef, mode Mode, lines []Line, v *verdict) *plan
 	for i := range p.skus {
 		l.planSupply(p, i)
 	}
+	l.work.load += int64(len(p.lines) + len(p.parts) + len(p.have))
 	p.countBudgets()
 	return p
 }
@@ -207,8 +208,12 @@ func (l *Ledger) planSupply(p *plan, i int) {
 			s.sellable = slices.Max(from.have)
 		}
 	}
+	unsettled := p.strict && len(l.shortfall) > 0 && l.unsettled(s.sku)
 	for _, location := range p.locs[p.sourcing:] { // pins outside the sourcing locations: no buffer
 		n := max(0, l.availableAt(s.sku, location))
+		if unsettled {
+			n = 0
+		}
 		p.have, p.rest = append(p.have, n), append(p.rest, n)
 	}
 }
@@ -248,6 +253,16 @@ func (p *plan) place(l *Ledger, lines []Line) (first int) {
 		}
 	}
 	return first
+}
+
+// rows is how many rows the plan needs: components of its lines, and stock rows of its takes.
+func (p *plan) rows() int {
+	n := 0
+	for i := range p.lines {
+		parts := int(p.skus[p.lines[i].sku].parts)
+		n += parts + int(p.lines[i].takes)*max(1, parts)
+	}
+	return n
 }
 
 // bestFor returns the first location that holds a whole line, else the one that holds most of it.

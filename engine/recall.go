@@ -24,6 +24,9 @@ func answerOf(key Key, content uint64, v *verdict) answerRow {
 	if v.existed {
 		row.flags |= answerExisted
 	}
+	if v.inGroup {
+		row.flags |= answerInGroup
+	}
 	switch {
 	case v.at >= 0:
 		row.flags |= answerHasPlace

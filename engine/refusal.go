@@ -3,8 +3,8 @@ package engine
 // Refusal is a business no: a verdict of the log, the same on every node, and remembered under the
 // command's key. It is not an error. Nothing of a refused command took effect.
 //
-// The list is in order of precedence: of two that hold, the earlier is given. Numbers are in the
-// log's remembered results and never change.
+// The list is in order of precedence, as far as one order fits all commands; docs/LEDGER.md has that
+// of each. Numbers are in remembered answers and never change.
 type Refusal uint8
 
 // The refusals.
@@ -29,6 +29,7 @@ const (
 	WrongState // the verb cannot act on that many units
 	InsufficientStock
 	NotAttempted // another op of the same atomic group was refused
+	Overloaded   // the entry holds too much work; not remembered, safe to send again
 	refusalEnd
 )
 
@@ -37,6 +38,7 @@ var refusals = texts[Refusal]{
 	"unknown-reservation", "unknown-location", "unknown-sku", "not-listed", "kit-nested",
 	"kit-without-stock", "limit-reached", "quantity-overflow", "not-master", "in-use",
 	"as-of-too-old", "expired", "wrong-state", "insufficient-stock", "not-attempted",
+	"overloaded",
 }
 
 // String returns the stable wire name, such as "insufficient-stock".

@@ -30,6 +30,7 @@ type answerRow struct {
 const (
 	answerExisted uint8 = 1 << iota
 	answerHasPlace
+	answerInGroup // of an op of the group whose answer is in front of it
 )
 
 // rememberedShort is one short line of a refusal. The first eight are kept.
@@ -118,12 +119,15 @@ func (l *Ledger) appendAnswer(row answerRow) uint64 {
 // evictAnswers forgets, oldest first, what is too old or too much.
 func (l *Ledger) evictAnswers() {
 	m := &l.remember
-	for range evictedAnEntry {
+	for n := 0; ; n++ {
 		if m.head == m.tail {
-			m.marks = m.marks[:0]
+			m.marks = nil // a running sweep may still read the old list
 			return
 		}
-		if m.tail-m.head <= uint64(l.limits.ResultsMax) && !l.tooOld() {
+		// A group and its ops are forgotten together: a repetition does all of it again, or nothing.
+		inGroup := l.remember.at(m.head).flags&answerInGroup != 0
+		tooMany := m.tail-m.head > uint64(l.limits.ResultsMax)
+		if !inGroup && (n >= evictedAnEntry || !tooMany && !l.tooOld()) {
 			return
 		}
 		l.dropAnswer(m.head)

@@ -313,6 +313,9 @@ func (l *Ledger) listPart(ref partRef, p *partRow) {
 	if p.listed || p.live() == 0 {
 		return
 	}
+	if p.short() {
+		l.waiting++
+	}
 	row := l.stockAt(p.stock)
 	p.listed, p.earlier, p.later = true, 0, row.parts
 	if row.parts != 0 {
@@ -324,6 +327,9 @@ func (l *Ledger) listPart(ref partRef, p *partRow) {
 func (l *Ledger) unlistPart(ref partRef, p *partRow) {
 	if !p.listed {
 		return
+	}
+	if p.short() {
+		l.waiting--
 	}
 	if p.earlier == 0 {
 		l.stockAt(p.stock).parts = p.later

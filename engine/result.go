@@ -11,7 +11,7 @@ type Result struct {
 	Field string
 	// At is the place of the op that made an atomic group fail, from 0; -1 otherwise.
 	At int
-	// Short lists what was missing, at most MaxLines rows; a remembered refusal keeps 8.
+	// Short lists what was missing, SKU by SKU; a remembered refusal keeps 8 rows.
 	Short []ShortLine
 	// Stock is the balance after a stock change, when its SKU and location are known.
 	Stock *StockResult

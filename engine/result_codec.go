@@ -48,8 +48,8 @@ func (r *Result) wire(x *coder) {
 	}
 }
 
-// wireHead codes all but the ops; it returns which parts there are. A writer that appends the ops
-// itself says so in more.
+// wireHead codes all but the ops; it returns which parts there are. A writer that appends the
+// reservation or the ops itself, at the end, says so in more.
 func (r *Result) wireHead(x *coder, more uint8) (parts uint8) {
 	version := uint8(resultVersion)
 	parts = r.parts() | more
@@ -78,10 +78,10 @@ func (r *Result) wireHead(x *coder, more uint8) (parts uint8) {
 	if parts&resultStock != 0 {
 		part(x, &r.Stock).wire(x)
 	}
-	if parts&resultReservation != 0 {
-		if x.mode == reading {
-			r.Reservation = newView()
-		}
+	if x.mode == reading && parts&resultReservation != 0 {
+		r.Reservation = newView()
+	}
+	if r.Reservation != nil {
 		r.Reservation.wire(x)
 	}
 	return parts
@@ -140,7 +140,7 @@ func (b *Balance) wire(x *coder) {
 	x.int(&b.Committed)
 }
 
-func (r *Reservation) wire(x *coder) {
+func (r *Reservation) wireHead(x *coder) {
 	x.string(&r.ID)
 	x.uint(&r.Seq)
 	x.string(&r.Channel)
@@ -148,11 +148,20 @@ func (r *Reservation) wire(x *coder) {
 	codeByte(x, &r.Mode)
 	x.bool(&r.Mirror)
 	x.int(&r.Deadline)
+}
+
+func (r *Reservation) wire(x *coder) {
+	r.wireHead(x)
 	codeList(x, &r.Lines, MaxLines, reservationLineWire)
 }
 
-// reservationLineWire codes a line. Most of its counts are 0: a mask says which are not.
 func reservationLineWire(x *coder, l *ReservationLine) {
+	l.wireHead(x)
+	codeList(x, &l.Allocations, MaxComponents*MaxChannelLocations, allocationWire)
+}
+
+// wireHead codes a line up to its allocations. Most of its counts are 0: a mask says which are not.
+func (l *ReservationLine) wireHead(x *coder) {
 	x.int(&l.Line)
 	x.string(&l.Ref)
 	x.string(&l.SKU)
@@ -172,7 +181,6 @@ func reservationLineWire(x *coder, l *ReservationLine) {
 			x.int(v)
 		}
 	}
-	codeList(x, &l.Allocations, MaxComponents*MaxChannelLocations, allocationWire)
 }
 
 func allocationWire(x *coder, a *Allocation) {

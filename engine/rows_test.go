@@ -16,7 +16,7 @@ func TestRowsAreSmallAndWithoutPointers(t *testing.T) {
 		bytes uintptr
 	}{
 		{resvRow{}, 48}, {partRow{}, 44}, {stockRow{}, 64}, {skuRow{}, 40}, {markRow{}, 24},
-		{kitPart{}, 12}, {kitUse{}, 8}, {answerRow{}, 40}, {rememberedShort{}, 32}, {bucket{}, 64},
+		{kitPart{}, 12}, {kitUse{}, 12}, {answerRow{}, 40}, {rememberedShort{}, 32}, {bucket{}, 64},
 	} {
 		typ := reflect.TypeOf(row.value)
 		assert.Equal(t, row.bytes, typ.Size(), "size of %s", typ.Name())

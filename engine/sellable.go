@@ -22,6 +22,7 @@ func (l *Ledger) Sellable(channel, sku string) (int64, Refusal) {
 // supply is what a channel's locations have of a SKU, by location in the channel's order.
 type supply struct {
 	have   []int64 // max(0, available)
+	part   []int64 // scratch: have of one component
 	rest   []int64 // of it, what is not kept back
 	all    int64   // sum of have
 	buffer int64   // kept back; all − sum of rest
@@ -29,17 +30,46 @@ type supply struct {
 
 // stockFor fills s with the supply of a SKU at a channel's sourcing locations.
 func (l *Ledger) stockFor(d *channelDef, sku uint32, s *supply) *supply {
-	s.have, s.rest = s.have[:0], s.rest[:0]
-	for _, location := range d.sourcing {
-		s.have = append(s.have, max(0, l.availableAt(sku, location)))
+	s.have = l.haveAt(d, sku, grow(s.have, len(d.sourcing)))
+	if len(d.sourcing) > 0 && l.isKitAt(sku, d.sourcing[0]) { // sourcing locations are of one kind
+		l.kitsFor(d, sku, s)
 	}
-	s.rest = append(s.rest, s.have...)
+	s.rest = append(s.rest[:0], s.have...)
 	s.keepBack(&d.Rules)
 	if len(l.shortfall) > 0 && l.unsettled(sku) {
 		clear(s.rest) // until it is known whose units are short, nobody gets new ones
 		s.buffer = s.all
 	}
 	return s
+}
+
+// haveAt fills have with what is available of a SKU at each sourcing location, in one walk over the
+// SKU's stock rows.
+func (l *Ledger) haveAt(d *channelDef, sku uint32, have []int64) []int64 {
+	clear(have)
+	for ref := l.sku(sku).stock; ref != 0; {
+		row := l.stockAt(ref)
+		if i := d.sourcingIndex(row.location); i >= 0 {
+			have[i] = max(0, row.available())
+		}
+		ref = row.next
+	}
+	return have
+}
+
+// kitsFor is I8 at every sourcing location.
+func (l *Ledger) kitsFor(d *channelDef, kit uint32, s *supply) {
+	first := true
+	for at := l.sku(kit).kit; at != 0; {
+		part := l.names.parts.at(at)
+		s.part = l.haveAt(d, part.sku, grow(s.part, len(d.sourcing)))
+		for i, n := range s.part {
+			if n /= int64(part.qty); first || n < s.have[i] {
+				s.have[i] = n
+			}
+		}
+		first, at = false, part.next
+	}
 }
 
 // keepBack takes the buffer out of the rest, from the last location backwards.

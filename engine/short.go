@@ -19,7 +19,8 @@ type claim struct {
 // anybody else can have it. It runs after every command, and mostly finds nothing to do.
 func (l *Ledger) allocateShort() {
 	raised := l.work.raised
-	if len(raised) == 0 {
+	if len(raised) == 0 || l.waiting == 0 {
+		l.work.raised = raised[:0]
 		return
 	}
 	if len(raised) > 1 {
@@ -93,8 +94,9 @@ func (l *Ledger) allocateClaim(c claim, raised uint32) {
 	}
 	// At an fba location a kit is a SKU like any other, so its own stock counts as well.
 	if !uses && sku != raised {
-		return
+		return // which of these there are depends on history, so they are not counted either
 	}
+	l.work.load++
 	ch := l.channel(uint32(l.resvAt(c.resv).channel))
 	sources, one := l.sourcesOf(ch, c)
 	for _, location := range sources {

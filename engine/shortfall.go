@@ -57,6 +57,10 @@ func (l *Ledger) resolve(ref stockRef) {
 	if l.stockAt(ref).available() >= 0 {
 		return
 	}
+	if l.work.load > entryLoad {
+		l.postpone(ref)
+		return
+	}
 	losers := l.losersOf(ref)
 	slices.SortFunc(losers, func(a, b claim) int {
 		return cmp.Or(cmp.Compare(b.seq, a.seq), cmp.Compare(b.line, a.line))
@@ -78,11 +82,19 @@ func (l *Ledger) resolve(ref stockRef) {
 		}
 	}
 	l.dropEmpty(losers)
-	if l.work.steps == 0 && l.stockAt(ref).available() < 0 && !l.stockAt(ref).shortfall {
-		l.stockAt(ref).shortfall = true
-		at, _ := slices.BinarySearchFunc(l.shortfall, ref, l.compareStock)
-		l.shortfall = slices.Insert(l.shortfall, at, ref)
+	if l.work.steps == 0 && l.stockAt(ref).available() < 0 {
+		l.postpone(ref)
 	}
+}
+
+// postpone leaves a row to the next entry.
+func (l *Ledger) postpone(ref stockRef) {
+	if l.stockAt(ref).shortfall {
+		return
+	}
+	l.stockAt(ref).shortfall = true
+	at, _ := slices.BinarySearchFunc(l.shortfall, ref, l.compareStock)
+	l.shortfall = slices.Insert(l.shortfall, at, ref)
 }
 
 // dropEmpty drops the places that lost their last unit; only now, so that no claim's slot is given
@@ -110,6 +122,7 @@ func (l *Ledger) losersOf(ref stockRef) []claim {
 		at = use.next
 	}
 	l.work.losers = list
+	l.work.load += int64(len(list))
 	return list
 }
 

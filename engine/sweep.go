@@ -21,8 +21,8 @@ type Sweep struct {
 	table   tableID
 	shard   int
 	slot    uint32
-	number  uint32 // of the next block of this table and shard
-	images  map[imageID][]byte
+	number  uint32               // of the next block of this table and shard
+	images  map[imageID][][]byte // pieces of about a block
 	pending int
 	answer  uint64 // next to write
 	tail    uint64
@@ -76,7 +76,7 @@ func (l *Ledger) Cut() *Sweep {
 	m := &l.remember
 	s := &Sweep{
 		Index: l.index, Digest: l.Digest(), l: l, table: skuTable, slot: 1,
-		images: map[imageID][]byte{}, answer: m.head, tail: m.tail,
+		images: map[imageID][][]byte{}, answer: m.head, tail: m.tail,
 		marks: slices.Clip(m.marks), shorts: slices.Clip(m.shorts),
 	}
 	m.pinned = m.head
@@ -143,11 +143,10 @@ func (s *Sweep) step() Block {
 	more := false
 	switch table {
 	case skuTable, stockTable, resvTable:
-		if more = s.rows(); !more {
-			id := imageID{table, shard}
-			s.x.b = append(s.x.b, s.images[id]...)
-			s.pending -= len(s.images[id])
-			delete(s.images, id)
+		if more = s.rows(); !more && len(s.x.b) == 0 {
+			more = s.image(imageID{table, shard})
+		} else if !more {
+			more = len(s.images[imageID{table, shard}]) > 0
 		}
 	case answerTable:
 		more = s.answers()
@@ -163,6 +162,18 @@ func (s *Sweep) step() Block {
 		}
 	}
 	return Block{Key: blockKey(table, shard, number), Value: s.x.b}
+}
+
+// image writes the next piece of before-images; false when there are no more behind it.
+func (s *Sweep) image(id imageID) (more bool) {
+	pieces := s.images[id]
+	if len(pieces) == 0 {
+		return false
+	}
+	s.x.b = append(s.x.b, pieces[0]...)
+	s.pending -= len(pieces[0])
+	s.images[id] = pieces[1:]
+	return len(pieces) > 1
 }
 
 func blockKey(t tableID, shard int, number uint32) []byte {
@@ -270,10 +281,14 @@ func (l *Ledger) saveResv(ref resvRef, row *resvRow) {
 
 func (s *Sweep) save(table tableID, shard uint32, put func()) {
 	id := imageID{table, int(shard)}
-	before := s.images[id]
-	s.x = coder{mode: writing, b: before}
+	pieces := s.images[id]
+	if n := len(pieces); n == 0 || len(pieces[n-1]) >= blockBytes {
+		pieces = append(pieces, nil)
+	}
+	last := &pieces[len(pieces)-1]
+	s.x = coder{mode: writing, b: *last}
 	put()
-	s.images[id] = s.x.b
-	s.pending += len(s.x.b) - len(before)
-	s.x.b = nil
+	s.pending += len(s.x.b) - len(*last)
+	*last, s.x.b = s.x.b, nil
+	s.images[id] = pieces
 }

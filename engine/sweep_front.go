@@ -13,6 +13,8 @@ type metaRecord struct {
 	skuNext  uint64
 	head     uint64 // of the remembered answers
 	tail     uint64
+	marks    uint64 // how many there are
+	shorts   uint64
 	digest   uint64
 	limits   Limits
 	pending  []pendingShortfall
@@ -35,7 +37,7 @@ func (r *metaRecord) wire(x *coder) {
 	x.int(&r.now)
 	x.int(&r.due)
 	for _, v := range [...]*uint64{
-		&r.seq, &r.eventSeq, &r.skuNext, &r.head, &r.tail, &r.digest,
+		&r.seq, &r.eventSeq, &r.skuNext, &r.head, &r.tail, &r.marks, &r.shorts, &r.digest,
 	} {
 		x.uint(v)
 	}
@@ -58,6 +60,7 @@ func (s *Sweep) writeFront() {
 		version: checkpointVersion, bits: uint64(l.bits), index: l.index, now: l.now, due: l.due,
 		seq: l.seq, eventSeq: l.eventSeq, skuNext: uint64(l.names.skuNext),
 		head: l.remember.head, tail: l.remember.tail, digest: s.Digest, limits: l.limits,
+		marks: uint64(len(s.marks)), shorts: uint64(len(s.shorts)),
 	}
 	for _, ref := range l.shortfall {
 		row := l.stockAt(ref)

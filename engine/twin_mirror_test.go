@@ -24,7 +24,7 @@ func (w *twin) mirror(c *engine.Mirror, r *engine.Result) []rowKey {
 		return nil
 	}
 	asOf := c.AsOf
-	if asOf == 0 {
+	if asOf == 0 || asOf > w.now {
 		asOf = w.now
 	}
 	r.Stock = &engine.StockResult{Status: engine.Applied}

@@ -30,6 +30,7 @@ type twin struct {
 	lastEvent uint64
 	events    []engine.Event  // of this entry
 	expired   int             // holds that ended in this entry
+	inGroup   bool            // what runs now is an op of a group
 	touched   map[uint32]bool // SKUs of which more became available somewhere in this command
 }
 
@@ -38,6 +39,7 @@ type twinAnswer struct {
 	key     engine.Key
 	content string
 	batch   int64 // ledger time of the first answer of its batch
+	inGroup bool  // of an op of the group whose answer is in front of it
 	result  engine.Result
 }
 
@@ -154,6 +156,8 @@ func (w *twin) group(key engine.Key, content string, g *engine.Group) engine.Res
 	saved := w.clone()
 	r := engine.Result{Index: w.index, At: -1}
 	w.remember(key, content, r)
+	w.inGroup = true
+	defer func() { w.inGroup = false }()
 	for i, c := range g.Ops {
 		op := w.run(engine.Op{Key: key.At(i + 1), Command: c})
 		r.Ops = append(r.Ops, op)
@@ -213,7 +217,7 @@ func (w *twin) remember(key engine.Key, content string, r engine.Result) {
 		a.result = kept
 		return
 	}
-	a := twinAnswer{key: key, content: content, batch: w.now, result: kept}
+	a := twinAnswer{key: key, content: content, batch: w.now, inGroup: w.inGroup, result: kept}
 	if n := len(w.answers); n > 0 && w.now < w.answers[n-1].batch+1000 {
 		a.batch = w.answers[n-1].batch
 	}
@@ -266,7 +270,7 @@ func (w *twin) answer(key engine.Key) *twinAnswer {
 }
 
 // forget ends remembered answers, oldest first: above results_max, and a batch of answers (those
-// of one second) when it ended results_age ago.
+// of one second) when it ended results_age ago. With the answer of a group go those of its ops.
 func (w *twin) forget() {
 	for len(w.answers) > 0 {
 		first := w.answers[0].batch
@@ -277,7 +281,8 @@ func (w *twin) forget() {
 				break
 			}
 		}
-		if ended > w.now-w.limits.ResultsAge && int64(len(w.answers)) <= w.limits.ResultsMax {
+		young := ended > w.now-w.limits.ResultsAge
+		if young && int64(len(w.answers)) <= w.limits.ResultsMax && !w.answers[0].inGroup {
 			return
 		}
 		w.answers = w.answers[1:]

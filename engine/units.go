@@ -48,6 +48,7 @@ func (l *Ledger) units(ref resvRef) []unit {
 		at = p.next
 	}
 	l.work.units = list
+	l.work.load += int64(len(list))
 	return list
 }
 

@@ -121,7 +121,7 @@ func (l *Ledger) NextDeadline() (ms int64, ok bool) {
 	return end, true
 }
 
-// DueUpTo returns the latest due, not after now, for which at most limit holds end. It is for the
+// DueUpTo returns the latest due, not after now, for which holds with at most limit lines end. It is for the
 // leader, who puts it into the next entry. When one millisecond alone has more, or after a gap there
 // is much to look at, it stops there: the next entries go on.
 func (l *Ledger) DueUpTo(now int64, limit int) int64 {
@@ -137,8 +137,8 @@ func (l *Ledger) DueUpTo(now int64, limit int) int64 {
 	for m, ok := l.wheel.nextFull(l.due+1, end); ok; m, ok = l.wheel.nextFull(m+1, end) {
 		here := 0
 		for ref := l.wheel.head(uint64(m) & wheelMask); ref != 0; ref = l.resvAt(ref).later {
-			if l.resvAt(ref).moment <= m {
-				here++
+			if row := l.resvAt(ref); row.moment <= m {
+				here += int(row.lines)
 			}
 			looked++
 		}

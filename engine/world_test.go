@@ -36,6 +36,7 @@ type world struct {
 	ids   int
 	noise int   // how many of a hundred commands are broken on purpose
 	step  int64 // shortfall_step; 0 is the default, which no shortfall of this world reaches
+	age   int64 // results_age; 0 is the default
 	skus  []string
 	kits  []string
 	lines int // of a reserve at most
@@ -49,11 +50,7 @@ var (
 )
 
 func newWorld(seed uint64) *world {
-	return newWorldOf(rand.NewPCG(seed, 1))
-}
-
-func newWorldOf(source rand.Source) *world {
-	return &world{Rand: rand.New(source), now: 1_000_000, noise: 3, lines: 4,
+	return &world{Rand: rand.New(rand.NewPCG(seed, 1)), now: 1_000_000, noise: 3, lines: 4,
 		skus: []string{"A", "B", "C", "D"}, kits: []string{"K", "P"}}
 }
 
@@ -99,8 +96,8 @@ func (w *world) definitions() entry {
 	for _, c := range worldChannels {
 		define(w.outlet(c))
 	}
-	if w.step > 0 {
-		define(&engine.Configure{Limits: engine.Limits{ShortfallStep: w.step}})
+	if w.step > 0 || w.age > 0 {
+		define(&engine.Configure{Limits: engine.Limits{ShortfallStep: w.step, ResultsAge: w.age}})
 	}
 	return e
 }
@@ -219,8 +216,7 @@ func (w *world) command() engine.Command {
 	case n < 8:
 		return &engine.Tick{}
 	case n < 9:
-		return &engine.Configure{Limits: engine.Limits{ResultsMax: 30 + int64(w.IntN(300)),
-			ResultsAge: 20_000 + int64(w.IntN(100_000))}}
+		return w.memory()
 	case n < 16:
 		g := &engine.Group{Atomic: w.chance(60)}
 		for range 1 + w.IntN(5) {
@@ -229,6 +225,16 @@ func (w *world) command() engine.Command {
 		return g
 	}
 	return w.plain()
+}
+
+// memory says how much is remembered: now and then so little that all of it ends at once.
+func (w *world) memory() engine.Command {
+	if w.chance(30) {
+		return &engine.Configure{Limits: engine.Limits{ResultsMax: 1 + int64(w.IntN(40)),
+			ResultsAge: 1 + int64(w.IntN(3000))}}
+	}
+	return &engine.Configure{Limits: engine.Limits{ResultsMax: 30 + int64(w.IntN(300)),
+		ResultsAge: 20_000 + int64(w.IntN(100_000))}}
 }
 
 func (w *world) definition() engine.Command {

@@ -60,7 +60,7 @@ func (w *world) stock() engine.Command {
 		c := &engine.Set{SKU: w.someSKU(), Location: location, Value: int64(w.IntN(25)),
 			Source: source}
 		if w.chance(40) {
-			c.AsOf = w.now - int64(w.IntN(4000))
+			c.AsOf = w.now + 500 - int64(w.IntN(4500)) // also from the future
 			c.Basis = int64(w.IntN(9)) - 4
 			c.BasisGone = w.chance(5)
 		}
@@ -107,7 +107,7 @@ func (w *world) reserve() *engine.Reserve {
 func (w *world) mirror() engine.Command {
 	c := &engine.Mirror{ID: fmt.Sprintf("m%d", w.IntN(4)),
 		Channel: engine.Name(w.pick([]string{"amz", "amz-fba", "pos"})),
-		AsOf:    w.now - int64(w.IntN(3000))}
+		AsOf:    w.now + 500 - int64(w.IntN(3500))} // also from the future
 	if w.chance(3) {
 		c.ID = w.someID()
 	}
