@@ -51,7 +51,7 @@ func (a admission) check(l *load, p priority, size int, expected time.Duration) 
 		bytes, wait = bytes/4*3, wait/4*3
 	}
 	if size > bytes {
-		return &TooLargeError{Limit: "commands of one call", Bytes: size, Most: bytes}
+		return &TooLargeError{Name: "commands of one call", Bytes: size, Most: bytes}
 	}
 	if l.bytes+size <= bytes && expected <= wait {
 		return nil

@@ -224,16 +224,29 @@ func (q *batcher) encoded(b *batch) {
 
 // proposed makes the batch known to the state machine under its payload, before raft has it. When
 // it is not answered within limit its outcome is unknown: raft's own futures may hang for ever.
-func (q *batcher) proposed(b *batch, payload []byte, term uint64, limit time.Duration) {
+//
+// It returns false when b is answered and must not go to raft: the batcher was abandoned while b was
+// being encoded, or it is closed and b is an entry of our own, which never queued; that one is
+// answered here.
+func (q *batcher) proposed(b *batch, payload []byte, term uint64, limit time.Duration) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	b.payload, b.term = payload, term
-	if !slices.Contains(q.mu.inFlight, b) { // an entry of our own, which never queued
+	if b.settled {
+		return false
+	}
+	if !slices.Contains(q.mu.inFlight, b) { // an entry of our own
+		if q.mu.closed { // nobody would wait for it, and abandon may have been here
+			q.settleLocked(b, outcome{err: closing()})
+			close(b.done)
+			return false
+		}
 		q.mu.inFlight = append(q.mu.inFlight, b)
 	}
+	b.payload, b.term = payload, term
 	b.limit = time.AfterFunc(limit, func() {
 		q.settle(b, outcome{err: &UnknownError{Cause: errDeadline}})
 	})
+	return true
 }
 
 // find returns the batch in flight whose very payload data is, or nil. An entry of another node, or
@@ -264,7 +277,7 @@ type outcome struct {
 	err   error
 	index uint64
 	buf   []byte
-	ends  []uint32
+	ends  []int
 	kinds []opKind
 }
 

@@ -26,7 +26,7 @@ const (
 	opNoLeader                 // did not happen
 	opOverloaded               // did not happen; the slot holds when to come back, in ms
 	opUnknown                  // may have happened
-	opTooLarge                 // did not happen, and never will in this form
+	opTooLarge                 // never happens in this form; the slot holds size, limit and its name
 )
 
 // batch is the commands that go into one raft entry, or to the leader in one message. It is built
@@ -49,9 +49,9 @@ type batch struct {
 
 	done  chan struct{}
 	err   error    // what became of the batch as a whole
-	index uint64   // where it was applied
+	index uint64   // where it was applied; 0 when nothing of it was
 	buf   []byte   // answers, one behind the other
-	ends  []uint32 // end of each answer in buf
+	ends  []int    // end of each answer in buf, which may be over 4 GiB: replays of large ones
 	kinds []opKind // of each answer; nil: all are results
 }
 
@@ -85,7 +85,7 @@ func (b *batch) answer(i int) (opKind, []byte, error) {
 	if b.err != nil {
 		return 0, nil, b.err
 	}
-	from := uint32(0)
+	from := 0
 	if i > 0 {
 		from = b.ends[i-1]
 	}
@@ -122,7 +122,7 @@ func kindError(kind opKind, p []byte) error {
 		ms, _ := binary.Uvarint(p)
 		return &OverloadedError{Queue: "writes", After: time.Duration(ms) * time.Millisecond}
 	case opTooLarge:
-		return &TooLargeError{Limit: "command", Most: maxOpBytes}
+		return parseTooLarge(p)
 	default:
 		return &UnknownError{Cause: errClosing}
 	}
@@ -136,10 +136,20 @@ func errorKind(dst []byte, err error) (opKind, []byte) {
 	case *OverloadedError:
 		return opOverloaded, binary.AppendUvarint(dst, uint64(e.After.Milliseconds()))
 	case *TooLargeError:
-		return opTooLarge, dst
+		dst = binary.AppendUvarint(dst, uint64(e.Bytes))
+		dst = binary.AppendUvarint(dst, uint64(e.Most))
+		return opTooLarge, append(dst, e.Name...)
 	default:
 		return opUnknown, dst
 	}
+}
+
+// parseTooLarge reads what errorKind wrote; what cannot be read stays zero.
+func parseTooLarge(p []byte) *TooLargeError {
+	size, n := binary.Uvarint(p)
+	p = p[max(n, 0):]
+	most, n := binary.Uvarint(p)
+	return &TooLargeError{Name: string(p[max(n, 0):]), Bytes: int(size), Most: int(most)}
 }
 
 // span is a run of commands of one call in one batch.

@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	// resolveSlice is how many commands have their names numbered under one hold of the lock: some
-	// 15 µs, so that neither apply nor a read waits for the whole of a batch.
+	// resolveSlice is how many commands are encoded under one hold of the lock, which their names
+	// need: some 15 µs, so that neither apply nor a read waits for the whole of a batch.
 	resolveSlice = 128
 	// dueLimit is the most holds that fall due in one entry.
 	dueLimit = 5000
@@ -22,36 +22,39 @@ const (
 func (s *Store) runBatches() {
 	var enc encoder
 	for b := s.batcher.next(); b != nil; b = s.batcher.next() {
-		if err := s.inOrder(b); err != nil {
+		l, err := s.inOrder(b)
+		if err != nil {
 			s.batcher.settle(b, outcome{err: err})
 			continue
 		}
-		s.send(b, &enc)
+		s.send(b, l, &enc)
 	}
 }
 
 // inOrder waits until b may follow the batch with the earlier commands of the same SubmitAll. An
 // entry behind another in the log of one term is lost if that one is, and a node never leads a
-// term twice, so those two may be on their way together. It fails with *NoLeaderError when what b
-// follows did not certainly happen.
-func (s *Store) inOrder(b *batch) error {
+// term twice, so those two may be on their way together.
+//
+// It returns the leadership in which b may go, nil for the way to another node. b may go in no
+// other: when this node has lost it meanwhile and won a later one, the earlier commands may be lost.
+// It fails with *NoLeaderError when what b follows did not certainly happen.
+func (s *Store) inOrder(b *batch) (*leadership, error) {
 	before := b.after
 	b.after = nil
-	if before == nil {
-		return nil
-	}
-	if l := s.lead.Load(); l != nil && l.opened.Load() && s.batcher.inFlightIn(before, l.term) {
-		return nil
+	l := s.lead.Load()
+	if before == nil || (l != nil && l.opened.Load() && s.batcher.inFlightIn(before, l.term)) {
+		return l, nil
 	}
 	<-before.done
 	if before.err == nil && (before.kinds == nil || before.kinds[len(before.kinds)-1] == opResult) {
-		return nil
+		return s.lead.Load(), nil // it happened, so any leadership will do
 	}
-	return &NoLeaderError{Why: "an earlier command may not have happened", After: retrySoon}
+	return nil, &NoLeaderError{Why: "an earlier command may not have happened", After: retrySoon}
 }
 
-func (s *Store) send(b *batch, enc *encoder) {
-	if l := s.lead.Load(); l != nil {
+// send proposes b in the leadership l, or sends it to the leader when l is nil.
+func (s *Store) send(b *batch, l *leadership, enc *encoder) {
+	if l != nil {
 		if err := s.openTerm(l, enc); err != nil {
 			s.batcher.settle(b, outcome{err: err})
 			return
@@ -59,7 +62,7 @@ func (s *Store) send(b *batch, enc *encoder) {
 		s.propose(b, l, enc)
 		return
 	}
-	addr, node := s.leader()
+	calls, addr, node := s.following.look(s.ctx, s.leader)
 	switch {
 	case node == "" || node == s.cfg.Node:
 		err := &NoLeaderError{Why: "there is no leader", After: retrySoon}
@@ -68,28 +71,52 @@ func (s *Store) send(b *batch, enc *encoder) {
 		err := &NoLeaderError{Known: node, Why: "the leader changed", After: retrySoon}
 		s.batcher.settle(b, outcome{err: err})
 	default:
-		s.tasks.Go(func() { s.forward(b, addr, node) })
+		s.tasks.Go(func() { s.forward(calls, b, addr, node) })
 	}
 }
 
 // propose gives b to raft as one entry. What becomes of it is learnt by the state machine, by
-// watch, or by nobody: then the batch's own deadline answers.
+// watch, or by nobody: then the batch's own deadline answers. A batch that is answered already,
+// because the node stops, does not go to raft.
 func (s *Store) propose(b *batch, l *leadership, enc *encoder) {
 	payload := enc.seal(s.machine, b.ops, l)
 	s.batcher.encoded(b)
-	s.batcher.proposed(b, payload, l.term, s.cfg.ProposeTimeout)
+	if payload == nil {
+		s.batcher.settle(b, outcome{err: closing()})
+		return
+	}
+	if !s.batcher.proposed(b, payload, l.term, s.cfg.ProposeTimeout) {
+		return
+	}
 	began := time.Now()
 	future := s.raft.ApplyLog(raft.Log{Data: payload, Extensions: l.mark}, s.cfg.ProposeTimeout)
-	go s.watch(b, future) // ends when raft answers; raft may not, and then nothing can end it
+	s.watch(b, future)
 	if time.Since(began) >= s.cfg.ProposeTimeout/2 {
 		// It may not have been queued at all. What follows must not overtake it.
 		<-b.done
 	}
 }
 
-// watch answers b when its future ends in an error.
+// maxWatched bounds the goroutines that wait for raft. Three are enough while raft answers, which it
+// does within a heartbeat or two of losing the lead; a future that it forgets keeps one for ever,
+// since nothing else can end the wait.
+const maxWatched = 64
+
+// watch answers b when its future ends in an error, on a goroutine that nobody waits for. Above
+// maxWatched it does not: the state machine answers, or the batch's own deadline.
 func (s *Store) watch(b *batch, f raft.ApplyFuture) {
-	err := f.Error()
+	if s.watched.Add(1) > maxWatched {
+		s.watched.Add(-1)
+		return
+	}
+	go func() {
+		defer s.watched.Add(-1)
+		s.ended(b, f.Error())
+	}()
+}
+
+// ended answers b, whose future ended with err, unless the state machine has.
+func (s *Store) ended(b *batch, err error) {
 	switch {
 	case err == nil:
 		// The state machine answers before it lets the future end, unless it has stopped.
@@ -139,14 +166,19 @@ func (s *Store) internal(ops []engine.Op, l *leadership, enc *encoder) error {
 // encoder makes the payloads of entries. Used by one goroutine.
 type encoder struct{ builder engine.EntryBuilder }
 
-// seal numbers the names of ops, stamps the time and returns the entry's payload, which belongs to
-// the caller.
+// seal encodes ops, which it leaves as they are, with the names that the ledger knows as numbers,
+// stamps the time and returns the entry's payload, which belongs to the caller. It is nil when the
+// node is dead.
 func (e *encoder) seal(m *machine, ops []engine.Op, l *leadership) []byte {
 	e.builder.Reset()
 	var now, due int64
 	for rest := ops; ; rest = rest[resolveSlice:] {
 		last := len(rest) <= resolveSlice
 		m.mu.Lock()
+		if m.mu.broken {
+			m.mu.Unlock()
+			return nil
+		}
 		ledger := m.mu.ledger
 		for _, op := range rest[:min(len(rest), resolveSlice)] {
 			e.builder.AddFor(ledger, op)

@@ -2,13 +2,14 @@ package raftstore
 
 import (
 	"context"
+	"slices"
 
 	"holdfast/engine"
 )
 
-// Submit runs one command and returns its result, which may be a refusal. The command belongs to
-// the store from here on, also after an error: nobody else may change it or what its strings and
-// slices point to.
+// Submit runs one command and returns its result, which may be a refusal. The store changes nothing
+// in the command, and nobody else may from here on, nor what its strings and slices point to: after
+// an error it may still be waiting to be encoded.
 //
 // It fails with *engine.FieldError (a fault that needs no state), *TooLargeError, *OverloadedError
 // or *NoLeaderError: then nothing happened. With *UnknownError, also when ctx ends first, it may
@@ -17,12 +18,13 @@ func (s *Store) Submit(ctx context.Context, op engine.Op) (engine.Result, error)
 	if err := engine.Validate(op.Command); err != nil {
 		return engine.Result{}, err
 	}
-	if err := s.fillBasis(ctx, op.Command); err != nil {
+	var err error
+	if op.Command, err = s.withBasis(ctx, op.Command); err != nil {
 		return engine.Result{}, err
 	}
 	size := engine.SizeOf(op)
 	if size > maxOpBytes {
-		return engine.Result{}, &TooLargeError{Limit: "command", Bytes: size, Most: maxOpBytes}
+		return engine.Result{}, &TooLargeError{Name: "command", Bytes: size, Most: maxOpBytes}
 	}
 	b, at, err := s.batcher.add(op, size)
 	if err != nil {
@@ -45,6 +47,9 @@ func (s *Store) recall(op engine.Op, err error) (engine.Result, bool) {
 	}
 	s.machine.mu.Lock()
 	defer s.machine.mu.Unlock()
+	if s.machine.mu.broken {
+		return engine.Result{}, false
+	}
 	return s.machine.mu.ledger.Recall(op)
 }
 
@@ -53,8 +58,8 @@ func (s *Store) recall(op engine.Op, err error) (engine.Result, bool) {
 //
 // Each command gets what Submit would have given it, with two differences: admission takes all of
 // them or none; and once one may not have happened, none of the later ones of this call happens:
-// they fail with *NoLeaderError. The commands belong to the store as in Submit, and ops must not
-// change until SubmitAll returns.
+// they fail with *NoLeaderError. The commands must not change, as in Submit, nor ops until SubmitAll
+// returns.
 func (s *Store) SubmitAll(ctx context.Context, ops []engine.Op,
 	done func(i int, r engine.Result, err error)) {
 	c := call{ops: ops, sizes: make([]int32, len(ops))}
@@ -97,10 +102,11 @@ func (s *Store) SubmitAll(ctx context.Context, ops []engine.Op,
 
 // call is one SubmitAll: which of its commands failed before they were queued, and how far it is.
 type call struct {
-	ops   []engine.Op
-	sizes []int32
-	errs  []error // nil while no command failed
-	next  int     // the first command that is not answered
+	ops    []engine.Op
+	sizes  []int32
+	copied bool    // ops is no longer the caller's
+	errs   []error // nil while no command failed
+	next   int     // the first command that is not answered
 }
 
 // check validates command i and completes it.
@@ -108,13 +114,19 @@ func (c *call) check(ctx context.Context, s *Store, i int) {
 	op := c.ops[i]
 	err := engine.Validate(op.Command)
 	if err == nil {
-		err = s.fillBasis(ctx, op.Command)
+		op.Command, err = s.withBasis(ctx, op.Command)
+	}
+	if err == nil && op.Command != c.ops[i].Command {
+		if !c.copied {
+			c.ops, c.copied = slices.Clone(c.ops), true
+		}
+		c.ops[i] = op
 	}
 	if err == nil {
 		size := engine.SizeOf(op)
 		c.sizes[i] = int32(min(size, maxOpBytes+1))
 		if size > maxOpBytes {
-			err = &TooLargeError{Limit: "command", Bytes: size, Most: maxOpBytes}
+			err = &TooLargeError{Name: "command", Bytes: size, Most: maxOpBytes}
 		}
 	}
 	if err == nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"holdfast/engine"
 )
@@ -243,4 +244,44 @@ func TestTheExpectedWaitFollowsTheDrain(t *testing.T) {
 		l.settled(start.Add(time.Duration(i)*time.Millisecond), start, true)
 	}
 	assert.InDelta(t, float64(50*time.Millisecond), float64(l.expected(50-maxInFlight)), 2e6)
+}
+
+func TestABatchThatIsAnsweredWhileItIsEncodedDoesNotGoOut(t *testing.T) {
+	t.Parallel()
+	q := testBatcher(Config{})
+	_, _, err := q.add(tick(), 10)
+	require.NoError(t, err)
+	b := q.next() // from here on it is being encoded
+	q.close()
+	q.abandon(errClosing)
+	q.encoded(b)
+	assert.False(t, q.proposed(b, []byte("x"), 1, time.Hour), "raft must not get it")
+	q.abandon(errClosing) // a second time: it finds nothing
+	assert.Equal(t, "outcome-unknown", code(b.wait(t.Context())))
+}
+
+func TestAnEntryOfOurOwnDoesNotOutliveTheBatcher(t *testing.T) {
+	t.Parallel()
+	q := testBatcher(Config{})
+	q.close()
+	<-q.quiet
+	b := newBatch(nil, time.Now())
+	assert.False(t, q.proposed(b, []byte("x"), 1, time.Hour))
+	assert.Equal(t, "no-leader", code(b.wait(t.Context())), "it did not happen")
+	q.abandon(errClosing)
+}
+
+// TestAnswersMayBeOverFourGiB uses memory that is reserved and never touched.
+func TestAnswersMayBeOverFourGiB(t *testing.T) {
+	t.Parallel()
+	const end = 4<<30 + 4096
+	buf, err := unix.Mmap(-1, 0, end, unix.PROT_NONE,
+		unix.MAP_ANON|unix.MAP_PRIVATE|unix.MAP_NORESERVE)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, unix.Munmap(buf)) }()
+	b := &batch{buf: buf, ends: []int{end - 10, end}}
+	_, p, err := b.answer(1)
+	require.NoError(t, err)
+	assert.True(t, len(p) == 10 && cap(p) == 10)
+	assert.Same(t, &buf[end-10], &p[0])
 }

@@ -245,6 +245,26 @@ func (s *CheckpointStore) Floor() uint64 {
 	return floor
 }
 
+// EventFloor is the number of the oldest event segment that one of the kept checkpoints ends in, 0
+// while none ends in any. It moves when CURRENT does, and not before.
+func (s *CheckpointStore) EventFloor() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return eventFloorOf(s.mu.kept)
+}
+
+// eventFloorOf leaves out checkpoints without events of our own: a restart at one of these drops all
+// event files.
+func eventFloorOf(kept []checkpointRecord) uint64 {
+	floor := uint64(0)
+	for _, r := range kept {
+		if r.Events.Offset > 0 && (floor == 0 || r.Events.Segment < floor) {
+			floor = r.Events.Segment
+		}
+	}
+	return floor
+}
+
 func floorOf(kept []checkpointRecord) uint64 {
 	switch {
 	case len(kept) == 0 || kept[0].Installed:

@@ -44,16 +44,18 @@ func (c *termClock) stamp(ledger int64) int64 {
 }
 
 const (
-	// tickAgain is how long to wait after a tick that ended nothing: the ledger may round a
-	// deadline down, and a deadline must not turn into a busy loop. Ten of them stay within the
-	// second in which a hold has to be free.
+	// tickAgain is how long to wait after a tick that ended nothing and left nothing over: the ledger
+	// may round a deadline down, and a deadline must not turn into a busy loop. Ten of them stay
+	// within the second in which a hold has to be free. While ledger time catches up after a gap,
+	// every tick leaves something over, so that nothing waits then.
 	tickAgain = 100 * time.Millisecond
 	// tickNever is the timer's setting when nothing has a deadline.
 	tickNever = time.Hour
 )
 
-// runTicks proposes a tick whenever a hold is due or an entry left work over, while this node
-// leads, and nothing otherwise. It ends with ctx.
+// runTicks proposes a tick whenever a hold may be due or an entry left work over, while this node
+// leads, and nothing otherwise. A tick may find nothing due: the ledger looks at a bounded number of
+// holds for its next deadline, and gives an earlier moment when there are more. It ends with ctx.
 func (s *Store) runTicks(ctx context.Context) {
 	timer := time.NewTimer(tickNever)
 	defer timer.Stop()

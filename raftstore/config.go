@@ -36,6 +36,11 @@ type Config struct {
 	// CheckpointBytes is the least log between two checkpoints; default 256 MiB. The log between
 	// two is at least as long as the last checkpoint, whatever is set here.
 	CheckpointBytes int64
+	// LogSegmentBytes is the size of a file of the raft log, 64 KiB to 2 GiB; default 256 MiB. Each
+	// file is allocated whole: a node that is short-lived, or one of several on a small disk, takes
+	// less, and pays a few ms for each change of file. It may differ from node to node and from start
+	// to start.
+	LogSegmentBytes int
 
 	Now        func() time.Time      // the wall clock; default time.Now
 	Logger     *slog.Logger          // default: discards
@@ -61,6 +66,7 @@ func (c Config) WithDefaults() Config {
 	set(&c.QueueWait, 2*time.Second)
 	set(&c.ReadsInFlight, 4096)
 	set(&c.CheckpointBytes, 256<<20)
+	set(&c.LogSegmentBytes, defaultSegmentBytes)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -94,6 +100,8 @@ func (c Config) Validate() error {
 	fault(c.QueueWait <= 0, "queue wait %v: more than 0", c.QueueWait)
 	fault(c.ReadsInFlight < 1, "reads in flight %d: at least 1", c.ReadsInFlight)
 	fault(c.CheckpointBytes < 1, "checkpoint bytes %d: at least 1", c.CheckpointBytes)
+	fault(c.LogSegmentBytes < minSegmentBytes || c.LogSegmentBytes > maxSegmentBytes,
+		"log segment %d bytes: %d to %d", c.LogSegmentBytes, minSegmentBytes, maxSegmentBytes)
 	faults = append(faults, c.peerFaults()...)
 	return errors.Join(faults...)
 }

@@ -14,20 +14,21 @@ func TestTheDefaultsAreValid(t *testing.T) {
 	require.NoError(t, c.Validate())
 	assert.Equal(t, time.Second, c.Heartbeat)
 	assert.Equal(t, 64<<20, c.QueueBytes)
+	assert.Equal(t, 256<<20, c.LogSegmentBytes)
 }
 
 func TestEveryFaultIsReported(t *testing.T) {
 	t.Parallel()
 	c := Config{
 		Node: "a.b", Heartbeat: time.Millisecond, QueueBytes: 1, QueueWait: -1, ReadsInFlight: -1,
-		ProposeTimeout: time.Microsecond, CheckpointBytes: -1,
+		ProposeTimeout: time.Microsecond, CheckpointBytes: -1, LogSegmentBytes: 1,
 		Peers: []Peer{{Node: "n1", Addr: "x"}, {Node: "n1", Addr: "127.0.0.1:1"}, {Node: "é"}},
 	}.WithDefaults()
 	err := c.Validate()
 	require.Error(t, err)
 	for _, part := range []string{
 		`node "a.b"`, "data folder", "heartbeat", "propose timeout", "queue 1 bytes", "queue wait",
-		"reads in flight", "checkpoint bytes", `address "x"`, "listed twice", `peer "é"`,
+		"reads in flight", "checkpoint bytes", "log segment 1 bytes", `address "x"`, "listed twice", `peer "é"`,
 		"not among them",
 	} {
 		assert.ErrorContains(t, err, part)

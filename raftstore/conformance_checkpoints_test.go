@@ -82,6 +82,7 @@ func RunCheckpointsConformance(t *testing.T, make func() *checkpointHarness) {
 		{"a stream is installed", checkpointInstall},
 		{"a bad stream is refused", checkpointBadStream},
 		{"a stream outlives its checkpoint", checkpointPinned},
+		{"a failed checkpoint moves no floor", checkpointFloors},
 		{"after close", checkpointsClosed},
 	}
 	for _, c := range clauses {
@@ -195,8 +196,28 @@ func checkpointsKeepTwo(t *testing.T, h *checkpointHarness, c Checkpoints) {
 		require.Equal(t, uint64(40), list[0].Index)
 		require.Equal(t, uint64(30), list[1].Index)
 		require.Equal(t, uint64(30), c.Floor())
+		require.Equal(t, uint64(4), c.EventFloor())
 		c = h.reopen(t, c)
 	}
+}
+
+func checkpointFloors(t *testing.T, _ *checkpointHarness, c Checkpoints) {
+	require.Zero(t, c.EventFloor())
+	write := func(index, segment uint64) BlockSink {
+		sink := createSink(t, c, index, 1)
+		sink.SetLedger(0, EventMark{Seq: index, Segment: segment, Offset: 99})
+		return sink
+	}
+	require.NoError(t, write(10, 5).Close())
+	require.Equal(t, uint64(5), c.EventFloor())
+	for index := uint64(20); index < 24; index++ {
+		require.NoError(t, write(index, index).Cancel())
+	}
+	require.Equal(t, uint64(5), c.EventFloor())
+	require.NoError(t, write(30, 7).Close())
+	require.Equal(t, uint64(5), c.EventFloor(), "a restart may fall back")
+	require.NoError(t, write(40, 9).Close())
+	require.Equal(t, uint64(7), c.EventFloor())
 }
 
 func checkpointSameIndex(t *testing.T, _ *checkpointHarness, c Checkpoints) {

@@ -71,14 +71,20 @@ func (e *UnknownError) Code() string { return "outcome-unknown" }
 // TooLargeError says that a command, or the commands of one call, are over a limit. They did not
 // happen, and never will in this form.
 type TooLargeError struct {
-	Limit       string // the limit's name
+	Name        string // the limit's name, for people
 	Bytes, Most int
 }
 
 // Error names the limit.
 func (e *TooLargeError) Error() string {
-	return fmt.Sprintf("%s: %d bytes, at most %d", e.Limit, e.Bytes, e.Most)
+	return fmt.Sprintf("%s: %d bytes, at most %d", e.Name, e.Bytes, e.Most)
 }
+
+// Limit returns the name of the limit.
+func (e *TooLargeError) Limit() string { return e.Name }
+
+// Max returns the limit, in bytes.
+func (e *TooLargeError) Max() int64 { return int64(e.Most) }
 
 // Code returns "too-large".
 func (e *TooLargeError) Code() string { return "too-large" }

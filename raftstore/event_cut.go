@@ -46,7 +46,7 @@ func (e *EventFiles) CutTo(mark EventMark) error {
 	}
 	e.mu.chunks, e.mu.events, e.mu.bytes = nil, 0, 0
 	e.mu.last = mark.Seq
-	e.mu.marks = [2]EventMark{mark, mark}
+	e.mu.mark = mark
 	return nil
 }
 

@@ -74,14 +74,14 @@ type EventFiles struct {
 
 	mu struct {
 		sync.RWMutex
-		segments []*segment   // by number, without gaps; the last one is written to
-		chunks   []*chunk     // what is in memory: the newest events, without gaps
-		events   int          // in chunks
-		bytes    int64        // in chunks
-		last     uint64       // sequence of the newest event, kept or not; 0 before the first
-		marks    [2]EventMark // the last two that Sync or CutTo gave, oldest first
-		dirty    bool         // a file was made since the folder was synced
-		failed   error        // the first error of a write; nothing is written after it
+		segments []*segment // by number, without gaps; the last one is written to
+		chunks   []*chunk   // what is in memory: the newest events, without gaps
+		events   int        // in chunks
+		bytes    int64      // in chunks
+		last     uint64     // sequence of the newest event, kept or not; 0 before the first
+		mark     EventMark  // the last that Sync or CutTo gave
+		dirty    bool       // a file was made since the folder was synced
+		failed   error      // the first error of a write; nothing is written after it
 		closed   bool
 	}
 }
@@ -185,7 +185,7 @@ func (e *EventFiles) rotateLocked(first uint64) error {
 	h := segmentHeader{number: 1, first: first}
 	if s := e.tailLocked(); s != nil {
 		h = segmentHeader{number: s.number + 1, first: first, prevBytes: s.size, prevSum: s.sum}
-	} else if m := e.mu.marks[1]; m.Seq > 0 {
+	} else if m := e.mu.mark; m.Seq > 0 {
 		// Everything in front was dropped. A new number keeps marks apart that are not the same.
 		h.number = m.Segment + 1
 	}
@@ -257,19 +257,26 @@ func (e *EventFiles) Sync() (EventMark, error) {
 	if err == nil && dirty {
 		err = syncPath(e.cfg.Dir)
 	}
+	return e.endSync(mark, open, err)
+}
+
+// endSync closes the files that need no other sync, and remembers mark. It returns err, which is
+// that of the syncs and final, or an error of closing.
+func (e *EventFiles) endSync(mark EventMark, open []*segment, err error) (EventMark, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err != nil {
 		e.mu.failed = errors.Join(e.mu.failed, err)
 		return EventMark{}, err
 	}
-	tail := e.tailLocked()
 	for _, s := range open {
-		if s != tail {
+		// Only what was full when this began: the file that mark ends in may have grown and ended
+		// during the syncs, and the next Sync needs it open.
+		if s.number < mark.Segment {
 			err = errors.Join(err, s.close())
 		}
 	}
-	e.mu.marks = [2]EventMark{e.mu.marks[1], mark}
+	e.mu.mark = mark
 	return mark, err
 }
 
@@ -297,16 +304,17 @@ func (e *EventFiles) beginSync() (mark EventMark, open []*segment, dirty bool, e
 	if s := e.tailLocked(); s != nil {
 		mark = EventMark{First: e.mu.segments[0].first, Seq: e.mu.last,
 			Segment: s.number, Offset: s.size, Checksum: s.sum}
-	} else if old := e.mu.marks[1]; old.Seq == e.mu.last {
+	} else if old := e.mu.mark; old.Seq == e.mu.last {
 		mark.Segment = old.Segment
 	}
 	return mark, open, dirty, nil
 }
 
 // Retain drops whole files from the front while more than maxBytes are kept. It keeps the newest
-// file, and all that the last two marks need: a restart may fall back to the older one. It returns
-// an error when a file cannot be deleted; it is no longer served then.
-func (e *EventFiles) Retain(maxBytes int64) error {
+// file, and those from floor on: only the checkpoints know which mark a restart will begin at, for
+// one that was synced for a checkpoint that then failed counts for nothing. It returns an error when
+// a file cannot be deleted; it is no longer served then.
+func (e *EventFiles) Retain(maxBytes int64, floor uint64) error {
 	e.sync.Lock()
 	defer e.sync.Unlock()
 	e.mu.Lock()
@@ -314,12 +322,8 @@ func (e *EventFiles) Retain(maxBytes int64) error {
 	for _, s := range e.mu.segments {
 		total += s.size
 	}
-	keep := e.mu.marks[0].Segment
-	if e.mu.marks[0].Offset == 0 {
-		keep = e.mu.marks[1].Segment
-	}
 	var drop []*segment
-	for len(e.mu.segments) > 1 && total > maxBytes && e.mu.segments[0].number < keep {
+	for len(e.mu.segments) > 1 && total > maxBytes && e.mu.segments[0].number < floor {
 		s := e.mu.segments[0]
 		total -= s.size
 		drop = append(drop, s)

@@ -222,3 +222,22 @@ func TestEventConfigNamesEveryFault(t *testing.T) {
 		assert.ErrorContains(t, err, word)
 	}
 }
+
+// TestAFileThatFillsUpDuringASyncIsSyncedAgain rotates between the two halves of a Sync.
+func TestAFileThatFillsUpDuringASyncIsSyncedAgain(t *testing.T) {
+	t.Parallel()
+	l := openTestEvents(t, testEventConfig(t.TempDir()))
+	require.NoError(t, l.CutTo(EventMark{}))
+	last := appendEvents(t, l, 0, 100)
+	mark, open, _, err := l.beginSync()
+	require.NoError(t, err)
+	last = appendEvents(t, l, last, 3000)
+	require.Greater(t, l.tailLocked().number, mark.Segment)
+	_, err = l.endSync(mark, open, nil)
+	require.NoError(t, err)
+	require.NotNil(t, l.mu.segments[0].file, "what came during the sync is not durable yet")
+	_, err = l.Sync()
+	require.NoError(t, err)
+	assert.Nil(t, l.mu.segments[0].file)
+	requireEvents(t, l, 0, last)
+}

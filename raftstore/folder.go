@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,7 +59,7 @@ func OpenFolder(dir, node string) (*Folder, error) {
 	if node == "" || strings.ContainsAny(node, "./\n ") {
 		return nil, fmt.Errorf("node name %q: want a word without dot, slash or space", node)
 	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := makeDurably(dir); err != nil {
 		return nil, fmt.Errorf("make data folder: %w", err)
 	}
 	lock, err := lockFolder(dir, node)
@@ -73,6 +74,35 @@ func OpenFolder(dir, node string) (*Folder, error) {
 		return nil, errors.Join(err, lock.Close())
 	}
 	return f, nil
+}
+
+// makeDurably makes dir and what is missing above it, and syncs every folder that got a new entry, so
+// that a power cut does not take the whole of a node's data away. The parent is synced in any case: a
+// start before this one may have died in between.
+func makeDurably(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	parent := filepath.Dir(dir)
+	grown := []string{parent}
+	for {
+		_, err := os.Stat(parent)
+		if err == nil || parent == filepath.Dir(parent) {
+			break
+		}
+		parent = filepath.Dir(parent)
+		grown = append(grown, parent)
+	}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return err
+	}
+	for _, folder := range grown {
+		if err := syncPath(folder); err != nil && !errors.Is(err, fs.ErrPermission) {
+			return err // a parent that may not be read is somebody else's, who made it
+		}
+	}
+	return nil
 }
 
 // lockFolder takes LOCK. The lock belongs to the open file: it ends with the process, however the

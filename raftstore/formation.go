@@ -42,7 +42,7 @@ func raftConfig(c Config, id raft.ServerID, leads chan<- bool) *raft.Config {
 	r.SnapshotInterval = 24 * time.Hour
 	r.TrailingLogs = trailingMax
 	r.NotifyCh = leads
-	r.Logger = newRaftLogger("raft", c.Logger)
+	r.Logger = newRaftLogger("raft", c.Logger, c.Peers)
 	return r
 }
 

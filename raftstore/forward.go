@@ -17,12 +17,13 @@ const (
 // forwardVersion is the version of the two messages of callForward.
 const forwardVersion = 1
 
-// forward sends b to the leader and answers it with what comes back. It runs on a goroutine of its
-// own, one for a batch, and never sends twice.
-func (s *Store) forward(b *batch, addr, node string) {
-	body := appendForward(nil, b.ops, b.whole)
+// forward sends b to the leader and answers it with what comes back, or with the end of calls,
+// which comes when that node leads no more. It runs on a goroutine of its own, one for a batch, and
+// never sends twice.
+func (s *Store) forward(calls context.Context, b *batch, addr, node string) {
+	body := appendForward(nil, forwarded{ops: b.ops, whole: b.whole, waits: b.waits})
 	s.batcher.encoded(b)
-	ctx, cancel := context.WithTimeout(s.ctx, s.cfg.ProposeTimeout)
+	ctx, cancel := context.WithTimeout(calls, s.cfg.ProposeTimeout)
 	defer cancel()
 	s.metrics.forwarded.Add(float64(b.count))
 	reply, sent, err := s.peers.Call(ctx, addr, callForward, body)
@@ -50,9 +51,10 @@ func (s *Store) handle(ctx context.Context, kind byte, body []byte) []byte {
 }
 
 // handleForward runs the commands of another node's batch here, if this node leads: at most one
-// hop.
+// hop. When somebody waits for an index there, the answer has one also where none of the commands
+// was applied: otherwise it would say nothing of what was agreed before.
 func (s *Store) handleForward(ctx context.Context, body []byte) []byte {
-	ops, whole, err := parseForward(body)
+	f, err := parseForward(body)
 	if err != nil {
 		s.log.Error("forwarded batch refused", "error", err)
 		return appendReplyError(nil, &NoLeaderError{Why: err.Error(), After: retrySoon})
@@ -60,28 +62,44 @@ func (s *Store) handleForward(ctx context.Context, body []byte) []byte {
 	if s.lead.Load() == nil {
 		return appendReplyError(nil, &NoLeaderError{Why: "not the leader", After: retrySoon})
 	}
-	if len(ops) == 0 {
-		b, err := s.batcher.join(true)
-		if err == nil {
-			err = b.wait(ctx)
-		}
-		if err != nil {
-			return appendReplyError(nil, err)
-		}
-		return reply{index: b.index}.append(nil)
+	r := s.runForwarded(ctx, f)
+	if r.index > 0 || !(f.waits || len(f.ops) == 0) {
+		return r.append(nil)
 	}
-	sizes := make([]int32, len(ops))
-	for i := range ops {
-		sizes[i] = int32(engine.SizeOf(ops[i]))
-	}
-	spans, err := s.batcher.addAll(ops, sizes, whole, true)
+	b, err := s.batcher.join(true)
 	if err == nil {
-		return collect(ctx, spans).append(nil)
+		err = b.wait(ctx)
 	}
-	if _, over := err.(*OverloadedError); !over || whole {
+	switch {
+	case err == nil:
+		r.index = b.index
+	case len(f.ops) == 0:
 		return appendReplyError(nil, err)
 	}
-	return s.forwardEach(ctx, ops, sizes).append(nil)
+	return r.append(nil)
+}
+
+// runForwarded queues a forwarded batch and waits for the answers.
+func (s *Store) runForwarded(ctx context.Context, f forwarded) reply {
+	if len(f.ops) == 0 {
+		return reply{}
+	}
+	sizes := make([]int32, len(f.ops))
+	for i := range f.ops {
+		sizes[i] = int32(engine.SizeOf(f.ops[i]))
+	}
+	spans, err := s.batcher.addAll(f.ops, sizes, f.whole, true)
+	if err == nil {
+		return collect(ctx, spans)
+	}
+	if _, over := err.(*OverloadedError); over && !f.whole {
+		return s.forwardEach(ctx, f.ops, sizes)
+	}
+	var all reply
+	for range f.ops {
+		all.addError(err)
+	}
+	return all
 }
 
 // forwardEach queues what still fits of a batch that does not fit as a whole, command by command,
@@ -131,9 +149,9 @@ func collect(ctx context.Context, spans []span) reply {
 
 // reply is the answer to a forwarded batch: one slot for each command.
 type reply struct {
-	index uint64
+	index uint64 // where the last of the batch was applied; 0 when nothing of it was
 	kinds []opKind
-	ends  []uint32
+	ends  []uint32 // enough for maxReplyBytes
 	body  []byte
 }
 
@@ -187,9 +205,9 @@ func parseReply(p []byte, count int) outcome {
 	if len(p) < 8+5*count {
 		return outcome{err: &UnknownError{Cause: errReply}}
 	}
-	o := outcome{index: binary.LittleEndian.Uint64(p), ends: make([]uint32, count)}
+	o := outcome{index: binary.LittleEndian.Uint64(p), ends: make([]int, count)}
 	kinds, ends, body := p[8:8+count], p[8+count:8+5*count], p[8+5*count:]
-	last := uint32(0)
+	last := 0
 	for i := range count {
 		if k := opKind(kinds[i]); k != opResult && o.kinds == nil {
 			o.kinds = make([]opKind, count)
@@ -197,8 +215,8 @@ func parseReply(p []byte, count int) outcome {
 		if o.kinds != nil {
 			o.kinds[i] = opKind(kinds[i])
 		}
-		o.ends[i] = binary.LittleEndian.Uint32(ends[4*i:])
-		if o.ends[i] < last || int(o.ends[i]) > len(body) {
+		o.ends[i] = int(binary.LittleEndian.Uint32(ends[4*i:]))
+		if o.ends[i] < last || o.ends[i] > len(body) {
 			return outcome{err: &UnknownError{Cause: errReply}}
 		}
 		last = o.ends[i]
@@ -209,44 +227,60 @@ func parseReply(p []byte, count int) outcome {
 
 var errReply = errors.New("the leader's answer cannot be read")
 
-// appendForward encodes a batch for the leader: version, whole, count, commands.
-func appendForward(dst []byte, ops []engine.Op, whole bool) []byte {
-	flag := byte(0)
-	if whole {
-		flag = 1
+// forwarded is a batch on its way to the leader.
+type forwarded struct {
+	ops   []engine.Op
+	whole bool // all or nothing, in order
+	waits bool // somebody waits for an index; so it is without commands, whatever stands here
+}
+
+// The bits of the second byte of a forwarded batch.
+const (
+	flagWhole byte = 1 << iota
+	flagWaits
+)
+
+// appendForward encodes a batch for the leader: version, flags, count, commands.
+func appendForward(dst []byte, f forwarded) []byte {
+	flags := byte(0)
+	if f.whole {
+		flags |= flagWhole
 	}
-	dst = append(dst, forwardVersion, flag)
-	dst = binary.AppendUvarint(dst, uint64(len(ops)))
-	for i := range ops {
-		dst = engine.AppendOp(dst, ops[i])
+	if f.waits {
+		flags |= flagWaits
+	}
+	dst = append(dst, forwardVersion, flags)
+	dst = binary.AppendUvarint(dst, uint64(len(f.ops)))
+	for i := range f.ops {
+		dst = engine.AppendOp(dst, f.ops[i])
 	}
 	return dst
 }
 
 // parseForward decodes a forwarded batch. The commands share p. It fails when the version is
 // another's, or with engine's error.
-func parseForward(p []byte) (ops []engine.Op, whole bool, err error) {
+func parseForward(p []byte) (forwarded, error) {
 	if len(p) < 3 || p[0] != forwardVersion {
-		return nil, false, errForward
+		return forwarded{}, errForward
 	}
-	whole = p[1]&1 != 0
+	f := forwarded{whole: p[1]&flagWhole != 0, waits: p[1]&flagWaits != 0}
 	count, n := binary.Uvarint(p[2:])
 	if n <= 0 || count > maxBatchOps {
-		return nil, false, errForward
+		return forwarded{}, errForward
 	}
 	p = p[2+n:]
-	ops = make([]engine.Op, 0, count)
+	f.ops = make([]engine.Op, 0, count)
 	for range count {
 		op, rest, err := engine.DecodeOp(p)
 		if err != nil {
-			return nil, false, err
+			return forwarded{}, err
 		}
-		ops, p = append(ops, op), rest
+		f.ops, p = append(f.ops, op), rest
 	}
 	if len(p) > 0 {
-		return nil, false, errForward
+		return forwarded{}, errForward
 	}
-	return ops, whole, nil
+	return f, nil
 }
 
 var errForward = errors.New("the forwarded batch cannot be read")

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"holdfast/engine"
 )
 
 func TestAReplyComesBackAsItWas(t *testing.T) {
@@ -17,7 +19,7 @@ func TestAReplyComesBackAsItWas(t *testing.T) {
 	r.addError(&OverloadedError{After: 1500 * time.Millisecond})
 	r.addError(&NoLeaderError{})
 	r.addError(&UnknownError{Cause: errClosing})
-	r.addError(&TooLargeError{})
+	r.addError(&TooLargeError{Name: "command", Bytes: 9, Most: 7})
 	o := parseReply(r.append(nil), 6)
 	require.NoError(t, o.err)
 	assert.EqualValues(t, 42, o.index)
@@ -32,6 +34,14 @@ func TestAReplyComesBackAsItWas(t *testing.T) {
 		codes = append(codes, code(err))
 	}
 	assert.Equal(t, []string{"overloaded", "no-leader", "outcome-unknown", "too-large"}, codes)
+	_, err = b.result(5)
+	var large interface {
+		Limit() string
+		Max() int64
+	}
+	require.ErrorAs(t, err, &large)
+	assert.Equal(t, "command", large.Limit())
+	assert.EqualValues(t, 7, large.Max())
 	_, err = b.result(2)
 	var over *OverloadedError
 	require.ErrorAs(t, err, &over)
@@ -80,13 +90,19 @@ func TestAReplyThatCannotBeReadIsUnknown(t *testing.T) {
 
 func TestForwardedBatchesThatCannotBeReadAreRefused(t *testing.T) {
 	t.Parallel()
-	empty := appendForward(nil, nil, true)
-	ops, whole, err := parseForward(empty)
+	empty := appendForward(nil, forwarded{whole: true})
+	f, err := parseForward(empty)
 	require.NoError(t, err)
-	assert.Empty(t, ops)
-	assert.True(t, whole)
+	assert.Empty(t, f.ops)
+	assert.True(t, f.whole)
+	assert.False(t, f.waits)
+	f, err = parseForward(appendForward(nil, forwarded{waits: true, ops: []engine.Op{tick()}}))
+	require.NoError(t, err)
+	assert.True(t, f.waits)
+	assert.False(t, f.whole)
+	assert.Len(t, f.ops, 1)
 	for _, p := range [][]byte{nil, {1}, {2, 0, 0}, {1, 0, 0xff}, append(empty, 1), {1, 0, 0xff, 0x7f}} {
-		_, _, err := parseForward(p)
+		_, err := parseForward(p)
 		assert.Error(t, err, "%x", p)
 	}
 }

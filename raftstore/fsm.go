@@ -23,12 +23,13 @@ type machine struct {
 	mu struct {
 		sync.Mutex
 		ledger *engine.Ledger
+		broken bool          // an entry went half way: what stands in the ledger is no state of anything
 		sweep  *engine.Sweep // nil while no checkpoint is being written
 	}
 
 	applied      atomic.Uint64 // index of the newest entry in the ledger: our own, not raft's
 	nextDeadline atomic.Int64  // ms; 0: nothing has a deadline
-	unfinished   atomic.Bool   // an entry left work over
+	unfinished   atomic.Bool   // an entry left work over: a tick goes on with it
 	expired      atomic.Uint64 // holds that ended since the start
 	cluster      atomic.Pointer[[16]byte]
 	logBytes     atomic.Int64 // of entries applied since the last cut
@@ -38,12 +39,12 @@ type machine struct {
 
 	batches     *batcher
 	events      EventLog
+	maxPending  int    // as the constant
 	eventsSkip  uint64 // events up to this one are in the files already; replay makes them again
 	checkpoints Checkpoints
 	waiters     appliedWaiters
 	watchers    eventWatchers
 	metrics     *metrics
-	pace        *pacer
 
 	changed chan struct{} // one token: a deadline moved, for runTicks
 	grown   chan struct{} // one token: the log may be due for a checkpoint
@@ -54,7 +55,7 @@ type machine struct {
 
 	// Used by raft's goroutine alone.
 	out       engine.Output
-	dead      bool // an entry could not be applied; nothing is applied any more
+	dead      bool // an entry was not applied: nothing is applied, kept or loaded any more
 	responses []any
 }
 
@@ -76,6 +77,7 @@ func (m *machine) Apply(l *raft.Log) any {
 		return nil // replay begins behind the checkpoint; raft may begin earlier
 	}
 	if !m.waitForSweep() {
+		m.dead = true // this entry is left out, so nothing may be applied behind it
 		return nil
 	}
 	began := time.Now()
@@ -146,7 +148,7 @@ func (m *machine) skip(index uint64) {
 }
 
 // applyLocked takes the lock for one entry. It fails as apply does; the ledger is then half way
-// through that entry and must not be used.
+// through that entry, and nobody reads it any more.
 func (m *machine) applyLocked(index uint64, entry engine.Entry) (err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -154,6 +156,7 @@ func (m *machine) applyLocked(index uint64, entry engine.Entry) (err error) {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("applying entry %d panicked: %v", index, p)
 		}
+		m.mu.broken = err != nil
 	}()
 	ledger := m.mu.ledger
 	if ledger.Index()+1 < index { // entries of raft's own, which never come here
@@ -176,8 +179,10 @@ func (m *machine) noteLocked(ledger *engine.Ledger) {
 	if !ok {
 		next = 0
 	}
-	unfinished := ledger.Unfinished()
-	if m.nextDeadline.Swap(next) != next || m.unfinished.Swap(unfinished) != unfinished {
+	// After a gap, one entry ends only the first of what is due, and others have to follow at once.
+	unfinished := ledger.Unfinished() || ledger.Due() < ledger.Now()
+	moved := m.nextDeadline.Swap(next) != next
+	if m.unfinished.Swap(unfinished) != unfinished || moved {
 		m.poke(m.changed)
 	}
 	if m.cluster.Load() == nil {
@@ -197,10 +202,10 @@ func (m *machine) answer(b *batch, index uint64) {
 			size += len(m.out.Result(i))
 		}
 		o.buf = make([]byte, 0, size)
-		o.ends = make([]uint32, b.count)
+		o.ends = make([]int, b.count)
 		for i := range b.count {
 			o.buf = append(o.buf, m.out.Result(i)...)
-			o.ends[i] = uint32(len(o.buf))
+			o.ends[i] = len(o.buf)
 		}
 	}
 	m.batches.settle(b, o)

@@ -41,14 +41,15 @@ func (s *Store) runCheckpoints(ctx context.Context) {
 	}
 }
 
-// Checkpoint writes a checkpoint now and returns when it is durable, or nil at once when nothing
-// was applied since the start. It fails with the error of the disk, when one is being written
-// already, or when ctx ends; then it goes on behind the caller's back.
+// Checkpoint writes a checkpoint now and returns nil when it is durable, or when nothing was applied
+// since the start, so that there is nothing to write. While another is being written it waits for
+// that one first. It fails with the error of the disk, or with the cause when ctx ends; a checkpoint
+// that has begun goes on then.
 func (s *Store) Checkpoint(ctx context.Context) error {
 	s.trail()
-	f := s.raft.Snapshot()
 	done := make(chan error, 1)
-	go func() { done <- f.Error() }() // ends with the sweep, which ends when the store closes
+	// It ends with the sweep, which ends when the store closes; raft takes one order at a time.
+	go func() { done <- s.raft.Snapshot().Error() }()
 	select {
 	case err := <-done:
 		if err == nil || errors.Is(err, raft.ErrNothingNewToSnapshot) {
@@ -64,6 +65,8 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 // keeps more when the older checkpoint needs it.
 func (s *Store) trail() {
 	mean := s.machine.logBytes.Load() / max(1, s.machine.logEntries.Load())
+	s.settings.Lock()
+	defer s.settings.Unlock()
 	c := s.raft.ReloadableConfig()
 	c.TrailingLogs = uint64(min(max(trailingBytes/max(1, mean), trailingMin), trailingMax))
 	if err := s.raft.ReloadConfig(c); err != nil {

@@ -14,14 +14,17 @@ import (
 // maxPending is how many bytes of before-images a sweep may hold in memory; above, apply waits.
 const maxPending = 64 << 20
 
-// errSweep is the error of a checkpoint that cannot begin.
-var errSweep = errors.New("a checkpoint is being written already")
+// errSweep and errDead are the errors of a checkpoint that cannot begin, or be loaded.
+var (
+	errSweep = errors.New("a checkpoint is being written already")
+	errDead  = errors.New("the node has stopped")
+)
 
 // Snapshot makes the cut for a checkpoint: no I/O, no copy. Raft calls it between two entries. It
 // fails when another sweep is under way or the node has stopped.
 func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 	if m.dead {
-		return nil, errors.New("the node has stopped")
+		return nil, errDead
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -35,11 +38,11 @@ func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 }
 
 // waitForSweep keeps apply back while a sweep holds too much in memory. It returns false when the
-// store closes meanwhile.
+// store closes meanwhile: then the entry must not be applied, nor any other.
 func (m *machine) waitForSweep() bool {
 	for {
 		m.mu.Lock()
-		behind := m.mu.sweep != nil && m.mu.sweep.Pending() > maxPending
+		behind := m.mu.sweep != nil && m.mu.sweep.Pending() > m.maxPending
 		m.mu.Unlock()
 		if !behind {
 			return true
@@ -53,8 +56,12 @@ func (m *machine) waitForSweep() bool {
 }
 
 // Restore replaces the ledger by an installed checkpoint, whose stream raft hands over. It fails,
-// and leaves the ledger as it was, when the stream or the event files do not fit.
+// and leaves the ledger as it was, when the stream or the event files do not fit, or the node has
+// stopped.
 func (m *machine) Restore(stream io.ReadCloser) error {
+	if m.dead {
+		return errDead
+	}
 	ledger, meta, err := LoadStream(stream)
 	if err != nil {
 		return fmt.Errorf("load the installed checkpoint: %w", err)
@@ -74,16 +81,20 @@ type snapshot struct {
 }
 
 // Persist writes the blocks of the cut, each copied under the lock and written outside it, and the
-// events up to at least the cut. It fails with the sink's error, or when the store closes.
+// events up to at least the cut. It fails with the sink's error, or when the store closes or dies.
 func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	out, ok := sink.(BlockSink)
 	if !ok {
 		return fmt.Errorf("checkpoint sink %T takes no blocks", sink)
 	}
 	began := time.Now()
+	pace := pacer{log: s.m.logBytes.Load, began: began}
 	written := int64(0)
 	for {
-		b, pending, ok := s.next()
+		b, pending, ok, err := s.next()
+		if err != nil {
+			return err
+		}
 		if !ok {
 			break
 		}
@@ -95,7 +106,7 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 		if pending > maxPending/2 {
 			continue // memory before manners
 		}
-		if !s.m.pace.wait(size, s.m.closing) {
+		if !pace.wait(size, s.m.closing) {
 			return errClosing
 		}
 	}
@@ -103,7 +114,7 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	if err != nil {
 		return fmt.Errorf("sync the events: %w", err)
 	}
-	if err := s.m.events.Retain(s.m.eventsMax()); err != nil {
+	if err := s.m.events.Retain(s.m.eventsMax(), s.m.checkpoints.EventFloor()); err != nil {
 		return fmt.Errorf("drop old events: %w", err)
 	}
 	out.SetLedger(s.sweep.Digest, mark)
@@ -120,13 +131,16 @@ func (m *machine) eventsMax() int64 {
 	return m.mu.ledger.Limits().EventsMax
 }
 
-func (s *snapshot) next() (b engine.Block, pending int, ok bool) {
+// next copies the next block; ok is false behind the last one. It fails with errDead.
+func (s *snapshot) next() (b engine.Block, pending int, ok bool, err error) {
+	defer s.m.poke(s.m.swept)
 	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	if s.m.mu.broken {
+		return engine.Block{}, 0, false, errDead
+	}
 	b, ok = s.sweep.Next()
-	pending = s.sweep.Pending()
-	s.m.mu.Unlock()
-	s.m.poke(s.m.swept)
-	return b, pending, ok
+	return b, s.sweep.Pending(), ok, nil
 }
 
 // Release ends the sweep.
@@ -139,7 +153,7 @@ func (s *snapshot) Release() {
 }
 
 // pacer keeps a sweep from taking the disk for itself: it writes in bursts of paceBurst and waits
-// in between, so that its rate follows the log's.
+// in between, so that its rate follows the log's. Each checkpoint has its own.
 type pacer struct {
 	log   func() int64 // bytes of log applied since the cut
 	began time.Time
@@ -159,9 +173,6 @@ const (
 // was closed first.
 func (p *pacer) wait(size int, closing <-chan struct{}) bool {
 	now := time.Now()
-	if p.began.IsZero() || now.Sub(p.began) > time.Minute {
-		p.began, p.bytes, p.burst = now, 0, 0
-	}
 	p.bytes += int64(size)
 	p.burst += int64(size)
 	if p.burst < paceBurst {

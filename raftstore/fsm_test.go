@@ -125,3 +125,70 @@ func TestTooLargeCommandsAreRefused(t *testing.T) {
 			})
 	})
 }
+
+func TestWorkThatIsLeftOverGoesOnAlthoughADeadlineMovedToo(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 1, nil, func(t *testing.T, c *cluster) {
+		n := c.leader()
+		c.stock(n, 10, "A")
+		c.accept(n, &engine.DefineLocation{Location: "main", Kind: engine.Merchant,
+			Master: "holdfast", Shortfall: engine.ShortfallNewest})
+		c.accept(n, &engine.Configure{Limits: engine.Limits{ShortfallStep: 2}})
+		for i := range 10 {
+			id := string(rune('a' + i))
+			c.accept(n, reserve(id, "A", 1, time.Hour-time.Duration(i)*time.Second))
+		}
+		c.accept(n, &engine.Set{SKU: "A", Location: "main", Value: 0, Source: "test"})
+		time.Sleep(time.Second)
+		n.machine.view(func(l *engine.Ledger) bool {
+			assert.False(t, l.Unfinished(), "at %d", l.Index())
+			return false
+		})
+	})
+}
+
+func TestNothingIsAppliedBehindAnEntryThatWasLeftOut(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 1, nil, func(t *testing.T, c *cluster) {
+		n := c.leader()
+		c.stock(n, 10, "A")
+		m := n.machine
+		term, index := n.raft.CurrentTerm(), m.applied.Load()
+		n.Store.cancel() // it closes, while a sweep holds the first entry back
+		entry := func(i uint64) *raft.Log {
+			return &raft.Log{Index: i, Term: term, Type: raft.LogCommand, Data: entryOf(tick()),
+				Extensions: termMark(term)}
+		}
+		m.maxPending = -1
+		_, err := m.Snapshot()
+		require.NoError(t, err)
+		m.Apply(entry(index + 1))
+		m.maxPending = maxPending
+		m.mu.Lock()
+		m.mu.sweep.Close()
+		m.mu.sweep = nil
+		m.mu.Unlock()
+		m.Apply(entry(index + 2))
+		assert.Equal(t, index, m.applied.Load())
+		_, err = m.Snapshot()
+		assert.ErrorIs(t, err, errDead)
+		assert.ErrorIs(t, m.Restore(nil), errDead)
+	})
+}
+
+func TestNobodyReadsALedgerThatIsHalfWayThroughAnEntry(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 1, nil, func(t *testing.T, c *cluster) {
+		n := c.leader()
+		n.machine.mu.Lock()
+		n.machine.mu.broken = true
+		n.machine.mu.Unlock()
+		_, _, err := n.Read(t.Context(), true, 0, func(*engine.Ledger) bool {
+			t.Error("read")
+			return false
+		})
+		assert.Equal(t, "no-leader", code(err))
+		_, err = n.Submit(t.Context(), tick())
+		assert.Equal(t, "no-leader", code(err), "nor encodes anything by it")
+	})
+}

@@ -81,14 +81,19 @@ func (c *memCheckpoint) source() blockSource {
 }
 
 // Floor is that of CheckpointStore.
-func (s *MemCheckpoints) Floor() uint64 {
+func (s *MemCheckpoints) Floor() uint64 { return floorOf(s.records()) }
+
+// EventFloor is that of CheckpointStore.
+func (s *MemCheckpoints) EventFloor() uint64 { return eventFloorOf(s.records()) }
+
+func (s *MemCheckpoints) records() []checkpointRecord {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var kept []checkpointRecord
 	for _, c := range s.mu.kept {
 		kept = append(kept, c.rec)
 	}
-	return floorOf(kept)
+	return kept
 }
 
 // Create begins a checkpoint. It fails with ErrCheckpointRunning, ErrOldCheckpoint, or after Close.

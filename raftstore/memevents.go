@@ -21,7 +21,6 @@ type MemEventLog struct {
 		frames []memFrame
 		last   uint64
 		number uint64 // of the segment that is written to
-		marks  [2]EventMark
 		closed bool
 	}
 }
@@ -47,7 +46,7 @@ func (l *MemEventLog) Reopen() *MemEventLog {
 	defer l.mu.Unlock()
 	next := &MemEventLog{codec: l.codec, segmentBytes: l.segmentBytes}
 	next.mu.frames, next.mu.last = slices.Clone(l.mu.frames), l.mu.last
-	next.mu.number, next.mu.marks = l.mu.number, l.mu.marks
+	next.mu.number = l.mu.number
 	return next
 }
 
@@ -143,13 +142,9 @@ func (l *MemEventLog) Bounds() (first, last uint64) {
 }
 
 // Retain drops whole segments from the front, as EventFiles does; it returns nil.
-func (l *MemEventLog) Retain(maxBytes int64) error {
+func (l *MemEventLog) Retain(maxBytes int64, floor uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	keep := l.mu.marks[0].Segment
-	if l.mu.marks[0].Offset == 0 {
-		keep = l.mu.marks[1].Segment
-	}
 	for {
 		var total int64
 		from := 0 // the first frame of the second segment
@@ -161,7 +156,7 @@ func (l *MemEventLog) Retain(maxBytes int64) error {
 				from = i
 			}
 		}
-		if total <= maxBytes || from == 0 || l.mu.frames[0].segment >= keep {
+		if total <= maxBytes || from == 0 || l.mu.frames[0].segment >= floor {
 			return nil
 		}
 		l.mu.frames = l.mu.frames[from:]
@@ -181,7 +176,6 @@ func (l *MemEventLog) Sync() (EventMark, error) {
 		mark = EventMark{First: l.mu.frames[0].first, Seq: f.last, Segment: f.segment,
 			Offset: f.end, Checksum: f.sum}
 	}
-	l.mu.marks = [2]EventMark{l.mu.marks[1], mark}
 	return mark, nil
 }
 
@@ -204,7 +198,6 @@ func (l *MemEventLog) CutTo(mark EventMark) error {
 	}
 	l.mu.frames = slices.Clone(l.mu.frames[:n])
 	l.mu.last, l.mu.number = mark.Seq, mark.Segment
-	l.mu.marks = [2]EventMark{mark, mark}
 	return nil
 }
 

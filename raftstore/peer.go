@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"time"
 )
@@ -16,7 +17,8 @@ import (
 // Its twin in memory is memPeer.
 type peerNet interface {
 	// Call sends one request to the node at addr and waits for the answer. sent says whether a byte
-	// of it may have left: if not, the call did not happen. It never sends twice.
+	// of it may have left: if not, the call did not happen. It never sends twice, and it gives up
+	// with errSilent when nothing at all came from that node for a while.
 	Call(ctx context.Context, addr string, kind byte,
 		body []byte) (answer []byte, sent bool, err error)
 	// Serve sets who answers calls; before it, calls wait. Call it once.
@@ -30,18 +32,29 @@ type peerNet interface {
 type peerHandler func(ctx context.Context, kind byte, body []byte) []byte
 
 const (
-	// maxFrame bounds one message: answers to 4,096 commands with reservations of many lines.
+	// maxFrame bounds one answer: to 4,096 commands with reservations of many lines.
 	maxFrame = 64 << 20
+	// maxRequest bounds one request: a batch, or the one command that may be larger than one, with as
+	// much again for what is only estimated.
+	maxRequest = 2 * (maxOpBytes + maxBatchBytes)
 	// maxCallsPerConn bounds the calls of one node that are being answered; above, it is not read.
 	maxCallsPerConn = 64
 	// peerTimeout bounds dialling, the handshake and the write of one message.
 	peerTimeout = 10 * time.Second
+	// peerSilence is how long a connection may bring nothing while calls wait for answers. Each node
+	// asks every other how it is once a second, on the same connection, and that is answered at once:
+	// three of these missing mean that the connection is lost, although nobody has closed it.
+	peerSilence = 3 * time.Second
 )
+
+// errSilent ends calls on a connection on which nothing comes any more.
+var errSilent = errors.New("the node is silent")
 
 // tcpPeers is the peerNet over the peer port. One connection to each node carries all calls to it,
 // told apart by number. Safe for concurrent use.
 type tcpPeers struct {
 	port    *peerPort
+	silence time.Duration
 	ctx     context.Context
 	cancel  context.CancelFunc
 	tasks   sync.WaitGroup
@@ -56,7 +69,7 @@ type tcpPeers struct {
 }
 
 func newTCPPeers(port *peerPort) *tcpPeers {
-	p := &tcpPeers{port: port, ready: make(chan struct{})}
+	p := &tcpPeers{port: port, silence: peerSilence, ready: make(chan struct{})}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.mu.conns = map[string]*peerConn{}
 	return p
@@ -78,7 +91,8 @@ func (p *tcpPeers) Serve(h peerHandler) {
 	})
 }
 
-// Call implements peerNet. It fails with the error of the network, or the cause when ctx ends.
+// Call implements peerNet. It fails with the error of the network, errSilent, or the cause when ctx
+// ends.
 func (p *tcpPeers) Call(ctx context.Context, addr string, kind byte,
 	body []byte) (answer []byte, sent bool, err error) {
 	c, err := p.conn(ctx, addr)
@@ -97,7 +111,9 @@ func (p *tcpPeers) conn(ctx context.Context, addr string) (*peerConn, error) {
 	}
 	c := p.mu.conns[addr]
 	if c == nil || c.broken() {
-		c = &peerConn{dialled: make(chan struct{}), down: make(chan struct{})}
+		c = &peerConn{
+			silence: p.silence, dialled: make(chan struct{}), down: make(chan struct{}),
+		}
 		c.mu.waiting = map[uint64]chan []byte{}
 		p.mu.conns[addr] = c
 		p.tasks.Go(func() { c.run(p.port, addr) })
@@ -125,7 +141,7 @@ func (p *tcpPeers) answer(c net.Conn) {
 	slots := make(chan struct{}, maxCallsPerConn)
 	var write sync.Mutex
 	for {
-		id, kind, body, err := readFrame(r)
+		id, kind, body, err := readFrame(r, maxRequest)
 		if err != nil {
 			return
 		}
@@ -157,6 +173,7 @@ func (p *tcpPeers) Close() error {
 
 // peerConn is one connection to another node, for calls that begin here.
 type peerConn struct {
+	silence time.Duration
 	dialled chan struct{} // closed once it is up, or will never be
 	down    chan struct{} // closed when it broke
 	write   sync.Mutex
@@ -167,6 +184,7 @@ type peerConn struct {
 		err     error // why it broke; nil while it has not
 		last    uint64
 		waiting map[uint64]chan []byte
+		armed   bool // something must come within silence
 	}
 }
 
@@ -189,9 +207,12 @@ func (c *peerConn) run(port *peerPort, addr string) {
 	if err != nil || closed {
 		return
 	}
-	r := bufio.NewReaderSize(conn, 64<<10)
+	r := bufio.NewReaderSize(listening{c, conn}, 64<<10)
 	for {
-		id, _, body, err := readFrame(r)
+		id, _, body, err := readFrame(r, maxFrame)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = errSilent
+		}
 		if err != nil {
 			c.shut(fmt.Errorf("connection to %s: %w", addr, err))
 			return
@@ -199,10 +220,39 @@ func (c *peerConn) run(port *peerPort, addr string) {
 		c.mu.Lock()
 		ch := c.mu.waiting[id]
 		delete(c.mu.waiting, id)
+		c.armLocked(len(c.mu.waiting) > 0)
 		c.mu.Unlock()
 		if ch != nil {
 			ch <- body
 		}
+	}
+}
+
+// listening reads from the connection and notes that something came.
+type listening struct {
+	of *peerConn
+	net.Conn
+}
+
+// Read returns the connection's error, os.ErrDeadlineExceeded when nothing came for too long.
+func (l listening) Read(p []byte) (int, error) {
+	n, err := l.Conn.Read(p)
+	if n > 0 {
+		l.of.mu.Lock()
+		l.of.armLocked(l.of.mu.armed) // again from now on
+		l.of.mu.Unlock()
+	}
+	return n, err
+}
+
+// armLocked begins, begins again or ends the wait for a sign of the other node. A deadline that the
+// connection does not take shows as its error when it is used.
+func (c *peerConn) armLocked(on bool) {
+	c.mu.armed = on
+	if on {
+		_ = c.mu.conn.SetReadDeadline(time.Now().Add(c.silence))
+	} else {
+		_ = c.mu.conn.SetReadDeadline(time.Time{})
 	}
 }
 
@@ -217,6 +267,9 @@ func (c *peerConn) call(ctx context.Context, kind byte, body []byte) ([]byte, bo
 	c.mu.last++
 	id, conn := c.mu.last, c.mu.conn
 	c.mu.waiting[id] = ch
+	if !c.mu.armed { // else the wait goes on: what is sent is no sign of life
+		c.armLocked(true)
+	}
 	c.mu.Unlock()
 
 	c.write.Lock()
@@ -285,14 +338,14 @@ func writeFrame(c net.Conn, id uint64, kind byte, body []byte) error {
 }
 
 // readFrame reads one message; the body is the caller's. It fails with the connection's error, or
-// errFrame for a message over maxFrame.
-func readFrame(r io.Reader) (id uint64, kind byte, body []byte, err error) {
+// errFrame for a message over most bytes.
+func readFrame(r io.Reader, most uint32) (id uint64, kind byte, body []byte, err error) {
 	var head [frameHead]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return 0, 0, nil, err
 	}
 	n := binary.LittleEndian.Uint32(head[:])
-	if n > maxFrame {
+	if n > most {
 		return 0, 0, nil, errFrame
 	}
 	body = make([]byte, n)

@@ -116,8 +116,8 @@ type memPeer struct {
 
 var errUnreachable = errors.New("the node cannot be reached")
 
-// Call implements peerNet. It fails with errUnreachable or net.ErrClosed, or with the cause when ctx
-// ends, as a call does whose answer cannot come back any more.
+// Call implements peerNet. It fails with errUnreachable or net.ErrClosed, with errSilent when no
+// answer can come back for peerSilence, or with the cause when ctx ends.
 func (p *memPeer) Call(ctx context.Context, addr string, kind byte,
 	body []byte) (answer []byte, sent bool, err error) {
 	to, ok := p.net.reach(p.addr, addr)
@@ -128,19 +128,26 @@ func (p *memPeer) Call(ctx context.Context, addr string, kind byte,
 	if !to.run(kind, append([]byte(nil), body...), done) {
 		return nil, false, errUnreachable
 	}
-	select {
-	case answer = <-done:
-		if p.net.hears(p.addr, addr) {
-			return answer, true, nil
+	look := time.NewTicker(peerSilence)
+	defer look.Stop()
+	for {
+		select {
+		case answer = <-done:
+			if p.net.hears(p.addr, addr) {
+				return answer, true, nil
+			}
+			// It is lost; others will be, and that is noticed.
+		case <-look.C:
+			if !p.net.hears(p.addr, addr) {
+				return nil, true, errSilent
+			}
+		case <-to.ctx.Done():
+			return nil, true, net.ErrClosed
+		case <-p.ctx.Done():
+			return nil, true, net.ErrClosed
+		case <-ctx.Done():
+			return nil, true, context.Cause(ctx)
 		}
-		<-ctx.Done()
-		return nil, true, context.Cause(ctx)
-	case <-to.ctx.Done():
-		return nil, true, net.ErrClosed
-	case <-p.ctx.Done():
-		return nil, true, net.ErrClosed
-	case <-ctx.Done():
-		return nil, true, context.Cause(ctx)
 	}
 }
 

@@ -1,6 +1,7 @@
 package raftstore
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -35,7 +36,8 @@ type peerPort struct {
 	log       *slog.Logger
 	raft      chan net.Conn
 	calls     chan net.Conn
-	closing   chan struct{}
+	ctx       context.Context // ends when the port closes
+	stop      context.CancelFunc
 	tasks     sync.WaitGroup
 
 	mu struct {
@@ -53,8 +55,9 @@ func openPeerPort(ln net.Listener, advertise, node string, cluster func() [16]by
 	}
 	p := &peerPort{
 		listener: ln, advertise: advertise, node: node, cluster: cluster, log: log,
-		raft: make(chan net.Conn), calls: make(chan net.Conn), closing: make(chan struct{}),
+		raft: make(chan net.Conn), calls: make(chan net.Conn),
 	}
+	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.mu.conns = map[net.Conn]struct{}{}
 	p.tasks.Go(p.accept)
 	return p
@@ -69,16 +72,31 @@ func (p *peerPort) accept() {
 		if err != nil { // out of descriptors, most likely: others may close some
 			p.log.Error("accept on the peer port", "error", err)
 			select {
-			case <-p.closing:
+			case <-p.ctx.Done():
 				return
 			case <-time.After(100 * time.Millisecond):
 				continue
 			}
 		}
+		if p.crowded() {
+			conn.Close()
+			continue
+		}
 		if c := p.track(conn); c != nil {
 			p.tasks.Go(func() { p.greet(c) })
 		}
 	}
+}
+
+// maxPeerConns bounds the connections of the port, either way: a node has some five with each other.
+const maxPeerConns = 256
+
+// crowded reports whether there is no room for another connection from outside. Strangers make room
+// again: they are hung up on after helloTimeout.
+func (p *peerPort) crowded() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.mu.conns) >= maxPeerConns
 }
 
 // greet shakes hands and hands the connection on, or closes it.
@@ -95,7 +113,7 @@ func (p *peerPort) greet(c net.Conn) {
 	}
 	select {
 	case to <- c:
-	case <-p.closing:
+	case <-p.ctx.Done():
 		c.Close()
 	}
 }
@@ -187,7 +205,8 @@ func readHello(r io.Reader) (hello, error) {
 // dial opens a connection of a kind to addr and shakes hands. It fails with the network's error, or
 // with what the other side objects to.
 func (p *peerPort) dial(addr string, kind byte, timeout time.Duration) (net.Conn, error) {
-	conn, err := net.DialTimeout("tcp", addr, timeout)
+	dialer := net.Dialer{Timeout: timeout}
+	conn, err := dialer.DialContext(p.ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
@@ -256,7 +275,7 @@ func (p *peerPort) close() error {
 		return nil
 	}
 	p.mu.closed = true
-	close(p.closing)
+	p.stop()
 	p.listener.Close()
 	for c := range p.mu.conns {
 		c.Close()
@@ -275,7 +294,7 @@ func (s raftStream) Accept() (net.Conn, error) {
 	select {
 	case c := <-s.port.raft:
 		return c, nil
-	case <-s.port.closing:
+	case <-s.port.ctx.Done():
 		return nil, net.ErrClosed
 	}
 }

@@ -26,8 +26,14 @@ type Checkpoints interface {
 	// Load rebuilds the ledger from the checkpoint that CURRENT names, else from the one before it.
 	// It returns ErrNoCheckpoint when there is none.
 	Load() (*engine.Ledger, CheckpointMeta, error)
-	// Floor is the index of the older of the two kept checkpoints, or 0: the log keeps all behind it.
+	// Floor is the index of the older of the two kept checkpoints: the log keeps that entry and all
+	// behind it. It is 0, all of the log, while there is one, of our own; math.MaxUint64, nothing of
+	// it, while there is no checkpoint or the newest is an installed one; and otherwise never above
+	// one that is being sent.
 	Floor() uint64
+	// EventFloor is the number of the oldest event segment that one of the kept checkpoints needs,
+	// and 0 while none needs any: then nothing is known to be durable without the events.
+	EventFloor() uint64
 	Close() error
 }
 
@@ -68,8 +74,9 @@ type EventLog interface {
 	At(seq uint64) (engine.Event, error)
 	// Bounds are the first kept and the last sequence; 0, 0 when there is none.
 	Bounds() (first, last uint64)
-	// Retain drops whole segments from the front while more than max bytes are kept.
-	Retain(maxBytes int64) error
+	// Retain drops whole segments from the front while more than max bytes are kept, but no segment
+	// from floor on, which is Checkpoints.EventFloor: a restart must find what it needs.
+	Retain(maxBytes int64, floor uint64) error
 	// Sync makes everything appended so far durable and returns its end.
 	Sync() (EventMark, error)
 	// CutTo drops what is behind mark, after a restart and before replay. It fails, naming the file,

@@ -44,6 +44,15 @@ type LogConfig struct {
 	open      func(c LogConfig) (closableLog, error)        // nil is openWAL
 }
 
+const (
+	// minSegmentBytes still holds some entries, for tests that want many files.
+	minSegmentBytes = 64 << 10
+	// defaultSegmentBytes is argued at LogConfig.SegmentBytes.
+	defaultSegmentBytes = 256 << 20
+	// maxSegmentBytes keeps every offset in a file within 32 bits, which raft-wal uses.
+	maxSegmentBytes = 2 << 30
+)
+
 // stallTimer is what *time.Timer offers.
 type stallTimer interface {
 	Reset(time.Duration) bool
@@ -61,7 +70,7 @@ type closableLog interface {
 // WithDefaults returns c with the default for what is zero.
 func (c LogConfig) WithDefaults() LogConfig {
 	if c.SegmentBytes == 0 {
-		c.SegmentBytes = 256 << 20
+		c.SegmentBytes = defaultSegmentBytes
 	}
 	if c.CacheEntries == 0 {
 		c.CacheEntries = 64
@@ -97,7 +106,8 @@ func (c LogConfig) Validate() error {
 	}
 	fault(c.Dir == "", "Dir is required")
 	fault(c.Fatal == nil, "Fatal is required")
-	fault(c.SegmentBytes < 64<<10 || c.SegmentBytes > 2<<30, "SegmentBytes: want 64 KiB to 2 GiB")
+	fault(c.SegmentBytes < minSegmentBytes || c.SegmentBytes > maxSegmentBytes,
+		"SegmentBytes: want 64 KiB to 2 GiB")
 	fault(c.CacheEntries < 1 || c.CacheEntries > 4096, "CacheEntries: want 1 to 4096")
 	fault(c.StallAfter < 10*time.Millisecond || c.StallAfter > time.Minute,
 		"StallAfter: want 10 ms to 1 min")
@@ -119,10 +129,8 @@ type RaftLog struct {
 	closed atomic.Bool
 	failed atomic.Pointer[error] // the first failure; set once, before Fatal is called
 
-	opened  time.Time    // storing counts from here, on the monotonic clock
-	storing atomic.Int64 // when the StoreLogs that runs now began, in ns; 0 when none runs
-	stall   stallTimer
-	write   sync.Mutex // StoreLogs and DeleteRange, so that size and cache follow the log
+	stall stallWatch // over all that raft's main loop waits for
+	write sync.Mutex // StoreLogs and DeleteRange, so that size and cache follow the log
 }
 
 // OpenRaftLog opens the log in c.Dir, or makes an empty one, and verifies every entry in it. It
@@ -137,10 +145,8 @@ func OpenRaftLog(c LogConfig) (*RaftLog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open raft log in %s: %w", c.Dir, err)
 	}
-	l := &RaftLog{cfg: c, inner: inner, cache: newEntryCache(c.CacheEntries),
-		sizes: &entrySizes{}, opened: c.now()}
-	l.stall = c.afterFunc(time.Hour, l.onStall)
-	l.stall.Stop()
+	l := &RaftLog{cfg: c, inner: inner, cache: newEntryCache(c.CacheEntries), sizes: &entrySizes{}}
+	l.stall.init(c.StallAfter, c.now, c.afterFunc, l.onStall)
 	if err := l.measure(); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
@@ -232,18 +238,17 @@ func (l *RaftLog) StoreLog(entry *raft.Log) error { return l.StoreLogs([]*raft.L
 
 // StoreLogs appends entries and returns when they are durable. Any error is fatal, and so is taking
 // longer than StallAfter: then Fatal is called from a timer while this call still hangs, because a
-// write that succeeds after the cluster has moved on would be worse.
+// write that succeeds after the cluster has moved on would be worse. The time counts from the call:
+// waiting behind a delete that hangs is waiting for the disk.
 func (l *RaftLog) StoreLogs(entries []*raft.Log) error {
 	if err := l.failure(); err != nil {
 		return err
 	}
+	ended := l.stall.begin("store raft log entries")
 	l.write.Lock()
 	defer l.write.Unlock()
-	l.storing.Store(l.sinceOpen())
-	l.stall.Reset(l.cfg.StallAfter)
 	err := l.inner.StoreLogs(entries)
-	l.stall.Stop()
-	l.storing.Store(0)
+	ended()
 	if err != nil {
 		return l.fail(fmt.Sprintf("store %d raft log entries", len(entries)), err)
 	}
@@ -257,20 +262,10 @@ func (l *RaftLog) StoreLogs(entries []*raft.Log) error {
 	return nil
 }
 
-// onStall runs when the timer fires. The timer of a call that has just ended may still fire during
-// the next one, so the time decides.
-func (l *RaftLog) onStall() {
-	began := l.storing.Load()
-	if began == 0 {
-		return
-	}
-	if took := time.Duration(l.sinceOpen() - began); took >= l.cfg.StallAfter {
-		_ = l.fail("store raft log entries", fmt.Errorf("the disk has not answered for %v", took))
-	}
+// onStall runs when a call has waited for too long.
+func (l *RaftLog) onStall(what string, took time.Duration) {
+	_ = l.fail(what, fmt.Errorf("the disk has not answered for %v", took))
 }
-
-// sinceOpen is the time since just before the log was opened, in ns; it is never 0.
-func (l *RaftLog) sinceOpen() int64 { return 1 + int64(l.cfg.now().Sub(l.opened)) }
 
 // emptiedAtKey holds the last index that the log had when it was deleted whole. raft-wal forgets
 // it, and FitLog needs it to tell an emptied log from a lost one.
@@ -278,7 +273,8 @@ var emptiedAtKey = []byte("HoldfastEmptiedAt")
 
 // DeleteRange deletes a prefix, a suffix or all of the log; any error is fatal. A prefix is cut
 // short so that the entry at the floor and all behind it stay: the previous checkpoint can then
-// take the place of a bad newest one.
+// take the place of a bad newest one. It may take long, for whole files go; it counts as a stall
+// only while a StoreLogs waits for it.
 func (l *RaftLog) DeleteRange(first, last uint64) error {
 	if err := l.failure(); err != nil {
 		return err
@@ -320,26 +316,29 @@ func (l *RaftLog) deleteLocked(first, last, floor uint64) error {
 	})
 }
 
-// Set stores a value of raft's (term, vote), durably; any error is fatal.
+// Set stores a value of raft's (term, vote), durably; any error is fatal, and so is taking longer
+// than StallAfter.
 func (l *RaftLog) Set(key, value []byte) error {
-	if err := l.failure(); err != nil {
-		return err
-	}
-	if err := l.inner.Set(key, value); err != nil {
-		return l.fail(fmt.Sprintf("set %q", key), err)
-	}
-	return nil
+	return l.set(key, func() error { return l.inner.Set(key, value) })
 }
 
-// SetUint64 stores a number of raft's, durably; any error is fatal.
+// SetUint64 stores a number of raft's, durably; it fails as Set does.
 func (l *RaftLog) SetUint64(key []byte, value uint64) error {
+	return l.set(key, func() error { return l.inner.SetUint64(key, value) })
+}
+
+func (l *RaftLog) set(key []byte, store func() error) error {
 	if err := l.failure(); err != nil {
 		return err
 	}
-	if err := l.inner.SetUint64(key, value); err != nil {
-		return l.fail(fmt.Sprintf("set %q", key), err)
+	what := fmt.Sprintf("set %q", key)
+	ended := l.stall.begin(what)
+	err := store()
+	ended()
+	if err != nil {
+		return l.fail(what, err)
 	}
-	return nil
+	return l.failure() // a vote that came too late must not be cast
 }
 
 // Get reads a value that Set stored; nil when there is none. It returns an error of the file.
@@ -354,7 +353,7 @@ func (l *RaftLog) Close() error {
 	if l.closed.Swap(true) {
 		return nil
 	}
-	l.stall.Stop()
+	l.stall.stop()
 	return l.inner.Close()
 }
 

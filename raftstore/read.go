@@ -2,6 +2,7 @@ package raftstore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"holdfast/engine"
@@ -20,7 +21,8 @@ const minIndexPatience = 50 * time.Millisecond
 // 0 on the leader. Either waits until the ledger is at minIndex.
 //
 // It fails with *OverloadedError (too many reads), *NoLeaderError (also when ctx ends first) or
-// *TooFarError (minIndex does not exist yet); step has not run then.
+// *TooFarError (minIndex does not exist yet); step has not run then, or its last run does not count
+// because the node died meanwhile.
 func (s *Store) Read(ctx context.Context, stale bool, minIndex uint64,
 	step func(*engine.Ledger) (more bool)) (index uint64, age time.Duration, err error) {
 	if s.reads.Add(1) > int64(s.cfg.ReadsInFlight) {
@@ -39,18 +41,27 @@ func (s *Store) Read(ctx context.Context, stale bool, minIndex uint64,
 		return 0, 0, err
 	}
 	for more := true; more; {
-		index, more = s.machine.view(step)
+		if index, more, err = s.machine.look(step); err != nil {
+			return 0, 0, s.asRead(err)
+		}
 	}
 	return index, age, nil
 }
 
-// view runs step once under the lock.
-func (m *machine) view(step func(*engine.Ledger) bool) (index uint64, more bool) {
+// look runs step once under the lock. It fails with errDead, and step has not run, when the ledger
+// is half way through an entry that could not be applied.
+func (m *machine) look(step func(*engine.Ledger) bool) (index uint64, more bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.mu.broken {
+		return 0, false, errDead
+	}
 	more = step(m.mu.ledger)
-	return m.applied.Load(), more
+	return m.applied.Load(), more, nil
 }
+
+// view is look for those who can do without: then step has not run.
+func (m *machine) view(step func(*engine.Ledger) bool) { _, _, _ = m.look(step) }
 
 // catchUp waits until everything that was answered before it was called is applied here: it joins
 // the batch under construction, which on a follower goes to the leader and comes back with an
@@ -63,6 +74,9 @@ func (s *Store) catchUp(ctx context.Context, minIndex uint64) error {
 	if err := b.wait(ctx); err != nil {
 		return s.asRead(err)
 	}
+	if b.index == 0 { // nothing of it was applied, so it says nothing of what was agreed before
+		return s.asRead(errNoIndex)
+	}
 	if err := s.machine.waiters.wait(ctx, b.index, &s.machine.applied, s.closing); err != nil {
 		return s.asRead(err)
 	}
@@ -71,6 +85,8 @@ func (s *Store) catchUp(ctx context.Context, minIndex uint64) error {
 	}
 	return nil
 }
+
+var errNoIndex = errors.New("the leader could not say an index")
 
 // reach waits until the ledger is at minIndex: for a moment by itself, then with one barrier. It
 // fails as Read does.

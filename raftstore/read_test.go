@@ -76,19 +76,19 @@ func TestTheBasisIsTheMovementsUpToThatMoment(t *testing.T) {
 	for asOf, want := range map[int64]int64{
 		99: 0, 100: 0, 199: 0, 200: -5, 399: -5, 400: -10, 500: -10, 599: -10, 600: -7, 900: -7,
 	} {
-		got, err := basisAt(c, -7, 6, asOf)
+		got, err := basisAt(t.Context(), c, -7, 6, asOf)
 		require.NoError(t, err)
 		assert.Equal(t, want, got, "as of %d", asOf)
 	}
-	got, err := basisAt(c, 0, 0, 100)
+	got, err := basisAt(t.Context(), c, 0, 0, 100)
 	require.NoError(t, err)
 	assert.Zero(t, got, "nothing ever happened there")
 
 	c.first, c.events = 4, c.events[3:]
-	got, err = basisAt(c, -7, 6, 400)
+	got, err = basisAt(t.Context(), c, -7, 6, 400)
 	require.NoError(t, err)
 	assert.EqualValues(t, -10, got)
-	_, err = basisAt(c, -7, 6, 399)
+	_, err = basisAt(t.Context(), c, -7, 6, 399)
 	assert.ErrorIs(t, err, ErrEventsGone)
 }
 
@@ -100,9 +100,9 @@ func TestTheWalkBackIsBounded(t *testing.T) {
 			Type: engine.EventReserved})
 	}
 	last := uint64(len(c.events))
-	_, err := basisAt(c, 0, last, 1)
+	_, err := basisAt(t.Context(), c, 0, last, 1)
 	assert.ErrorIs(t, err, ErrEventsGone)
-	_, err = basisAt(c, 0, last, 20)
+	_, err = basisAt(t.Context(), c, 0, last, 20)
 	assert.NoError(t, err)
 }
 
@@ -126,4 +126,64 @@ func TestTermClock(t *testing.T) {
 	assert.EqualValues(t, 1_109_000, c.read(), "one percent slower")
 	wall = wall.Add(10_000 * time.Second)
 	assert.EqualValues(t, wall.UnixMilli(), c.read(), "until the two meet")
+}
+
+// refused is a follower whose batch of one write and one read the leader refuses as a whole, while
+// the follower hears nothing of raft: what the leader was told is not there yet.
+func refused(t *testing.T, c *cluster, whole bool) (leader, follower *node) {
+	leader = c.leader()
+	follower = c.follower(leader)
+	c.stock(follower, 10, "A")
+	c.net.mu.Lock()
+	own := c.net.mu.rafts[follower.addr]
+	for _, other := range c.net.mu.rafts {
+		other.Disconnect(own.LocalAddr())
+	}
+	c.net.mu.Unlock()
+	c.accept(leader, &engine.Adjust{SKU: "A", Location: "main", Delta: -10, Source: "x", Reason: "y"})
+	leader.batcher.mu.Lock()
+	leader.batcher.mu.load.bytes = leader.cfg.QueueBytes
+	leader.batcher.mu.Unlock()
+	op := engine.Op{Command: reserve("r", "A", 1, time.Hour)}
+	follower.batcher.mu.Lock()
+	b, _ := follower.batcher.putLocked(op, engine.SizeOf(op))
+	b.whole = whole
+	follower.batcher.mu.Unlock()
+	return leader, follower
+}
+
+func TestAReadIsLinearizableThoughItsBatchWasRefused(t *testing.T) {
+	t.Parallel()
+	for _, whole := range []bool{false, true} {
+		inBubble(t, 3, nil, func(t *testing.T, c *cluster) {
+			leader, n := refused(t, c, whole)
+			time.AfterFunc(300*time.Millisecond, c.net.wire)
+			assert.Zero(t, c.available(n, false, "A"), "all were gone before the read began")
+			leader.batcher.mu.Lock()
+			leader.batcher.mu.load.bytes = 0
+			leader.batcher.mu.Unlock()
+		})
+	}
+}
+
+func TestABatchOfWhichNothingWasAppliedAnswersNoRead(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 1, nil, func(t *testing.T, c *cluster) {
+		n := c.leader()
+		n.batcher.mu.Lock()
+		b := n.batcher.openLocked(0)
+		n.batcher.mu.idle = false // nobody is woken to take it
+		n.batcher.mu.Unlock()
+		read := make(chan error)
+		go func() {
+			_, _, err := n.Read(t.Context(), false, 0, func(*engine.Ledger) bool { return false })
+			read <- err
+		}()
+		synctest.Wait()
+		n.batcher.mu.Lock()
+		n.batcher.mu.open = nil
+		n.batcher.mu.Unlock()
+		n.batcher.settle(b, outcome{kinds: []opKind{opOverloaded}, ends: []int{0}})
+		assert.Equal(t, "no-leader", code(<-read))
+	})
 }

@@ -83,13 +83,13 @@ func (s *Store) Status() Status {
 // Ready returns the conditions for serving; the node is ready when all are OK.
 func (s *Store) Ready() []ReadyCheck {
 	leader := ReadyCheck{Name: "leader", OK: true, Detail: s.leaderName()}
-	l := s.lead.Load()
+	own := leader.Detail == s.cfg.Node
 	switch {
 	case leader.Detail == "":
 		leader.OK, leader.Detail = false, "there is no leader"
-	case l != nil && !l.opened.Load():
+	case own && !s.opened():
 		leader.OK, leader.Detail = false, "the term is not open yet"
-	case l == nil && s.age() > silentAfter:
+	case !own && s.age() > silentAfter:
 		leader.OK, leader.Detail = false, "the leader is silent"
 	}
 	storage := ReadyCheck{Name: "storage", OK: true}
@@ -101,6 +101,13 @@ func (s *Store) Ready() []ReadyCheck {
 		applied.OK, applied.Detail = false, "catching up with the log"
 	}
 	return []ReadyCheck{leader, storage, applied}
+}
+
+// opened reports whether this node leads and its term is open. Raft knows that it has won before we
+// do, so a leadership of an older term counts for nothing.
+func (s *Store) opened() bool {
+	l := s.lead.Load()
+	return l != nil && l.opened.Load() && l.term == s.raft.CurrentTerm()
 }
 
 // readyBehind is how many entries a node may be behind what was agreed and still be ready: what

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"holdfast/engine"
 )
 
 const (
@@ -105,19 +107,20 @@ func (s *Store) ask(ctx context.Context, server raft.Server) {
 // report is this node's own.
 func (s *Store) report() report {
 	r := report{term: s.raft.CurrentTerm(), http: s.cfg.HTTP, digests: map[uint64]uint64{}}
-	m := s.machine
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r.applied = m.applied.Load()
-	r.horizon = time.Duration(m.mu.ledger.Horizon()) * time.Millisecond
-	newest := r.applied / digestEvery * digestEvery
-	for i := range uint64(digestsKept) {
-		if index := newest - i*digestEvery; index > 0 && index <= newest {
-			if value, ok := m.mu.ledger.DigestAt(index); ok {
-				r.digests[index] = value
+	r.applied = s.machine.applied.Load()
+	s.machine.view(func(l *engine.Ledger) bool {
+		r.applied = s.machine.applied.Load()
+		r.horizon = time.Duration(l.Horizon()) * time.Millisecond
+		newest := r.applied / digestEvery * digestEvery
+		for i := range uint64(digestsKept) {
+			if index := newest - i*digestEvery; index > 0 && index <= newest {
+				if value, ok := l.DigestAt(index); ok {
+					r.digests[index] = value
+				}
 			}
 		}
-	}
+		return false
+	})
 	return r
 }
 

@@ -26,18 +26,23 @@ type Store struct {
 	peers   peerNet
 	members members
 	rank    int
-	began   time.Time
 
-	lead  atomic.Pointer[leadership] // nil while another node leads, or none
-	reads atomic.Int64               // in flight
-	leads chan bool                  // raft's word on whether this node leads
-	ticks chan struct{}              // one token: look at the deadlines again
+	following following
+	settings  sync.Mutex // one change of raft's settings at a time
+	began     time.Time
+
+	lead    atomic.Pointer[leadership] // nil while another node leads, or none
+	reads   atomic.Int64               // in flight
+	watched atomic.Int64               // goroutines that wait for an answer of raft's
+	leads   chan bool                  // raft's word on whether this node leads
+	ticks   chan struct{}              // one token: look at the deadlines again
 
 	ctx     context.Context // ends when the store stops serving
 	cancel  context.CancelFunc
 	closing <-chan struct{} // ctx.Done()
 	dead    chan struct{}   // closed when the node must stop
 	tasks   sync.WaitGroup  // goroutines that Run or its loops started
+	quit    func() quitting // startQuit, the first time; set with raft
 
 	mu struct {
 		sync.Mutex
@@ -80,11 +85,10 @@ func newStore(c Config) *Store {
 	s.metrics = newMetrics(s)
 	s.batcher = newBatcher(c, s.metrics)
 	s.machine = &machine{
-		batches: s.batcher, metrics: s.metrics, closing: s.closing, fail: s.fail,
+		batches: s.batcher, metrics: s.metrics, maxPending: maxPending, closing: s.closing, fail: s.fail,
 		changed: make(chan struct{}, 1), grown: make(chan struct{}, 1),
 		learnt: make(chan struct{}, 1), swept: make(chan struct{}, 1),
 	}
-	s.machine.pace = &pacer{log: s.machine.logBytes.Load}
 	s.machine.checkpointAt.Store(c.CheckpointBytes)
 	s.ticks = s.machine.changed
 	s.members.init()
@@ -106,14 +110,15 @@ func (s *Store) start(p parts) error {
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
-	s.raft = r
+	s.raft, s.quit = r, sync.OnceValue(s.startQuit)
 	return s.metrics.register(s.cfg.Registerer)
 }
 
 // Run serves until ctx ends or the node must stop, and owns every goroutine of the store meanwhile.
-// Afterwards every command is refused; those on their way have been answered. Call it once, and
-// Close soon after it: raft goes on until then, and may lead without serving. It returns nil after
-// ctx, else the reason for which the node must stop.
+// Afterwards every command is refused; those on their way have been answered, and when ctx has ended
+// another node leads, if one could. Call it once, and Close soon after it: raft goes on until then,
+// and may lead again without serving. It returns nil after ctx, else the reason for which the node
+// must stop; then raft has left the cluster, and what the disk does not let go is left behind.
 func (s *Store) Run(ctx context.Context) error {
 	s.mu.Lock()
 	if s.mu.closed || s.mu.ran != nil {
@@ -141,89 +146,18 @@ func (s *Store) Run(ctx context.Context) error {
 	}
 	s.batcher.close()
 	s.drain()
+	if ctx.Err() != nil && s.fault() == nil {
+		s.handOver()
+	}
 	s.cancel()
 	stop()
-	s.tasks.Wait()
+	if s.fault() != nil {
+		s.quit()
+	}
+	if !s.await(s.tasks.Wait) {
+		return errors.Join(s.fault(), errHangs)
+	}
 	return s.fault()
-}
-
-// drain waits a little for what is on its way, then calls it unknown: within two heartbeats it is
-// agreed, or raft has given up the lead and answered.
-func (s *Store) drain() {
-	limit := time.NewTimer(2 * s.cfg.Heartbeat)
-	defer limit.Stop()
-	select {
-	case <-s.batcher.quiet:
-	case <-s.dead:
-	case <-limit.C:
-	}
-	s.batcher.abandon(errClosing)
-}
-
-// Close ends Run, if it runs, and gives everything up: raft, sockets, files, the folder. It waits.
-// Nothing is flushed: what was answered is durable already, and the rest is replayed. A second call
-// returns what the first did: nil, or the errors of the disk.
-func (s *Store) Close() error {
-	s.closeOnce.Do(func() { s.closeErr = s.close() })
-	return s.closeErr
-}
-
-func (s *Store) close() error {
-	s.mu.Lock()
-	s.mu.closed = true
-	ran := s.mu.ran
-	s.mu.Unlock()
-	if ran != nil {
-		s.stopRun()
-		<-ran
-	}
-	s.cancel()
-	s.batcher.close()
-	s.batcher.abandon(errClosing)
-	s.metrics.unregister(s.cfg.Registerer)
-	if s.raft != nil {
-		f := s.raft.Shutdown()
-		// Its goroutines may wait for an answer from the network for as long as that takes.
-		err := s.parts.transport.Close()
-		return errors.Join(err, f.Error(), s.parts.close())
-	}
-	return s.parts.close()
-}
-
-// stopRun lets Run go on to its end without ending what drains there.
-func (s *Store) stopRun() {
-	s.batcher.close()
-	select {
-	case <-s.batcher.quiet:
-	case <-s.dead:
-	case <-time.After(2 * s.cfg.Heartbeat):
-	}
-	s.cancel()
-}
-
-// fail stops the node, once, for the reason err.
-func (s *Store) fail(err error) {
-	s.mu.Lock()
-	first := s.mu.fault == nil
-	if first {
-		s.mu.fault = err
-	}
-	s.mu.Unlock()
-	if !first {
-		return
-	}
-	s.log.Error("the node must stop", "error", err)
-	close(s.dead)
-	if s.cfg.Fatal != nil {
-		go s.cfg.Fatal(err) // it may exit the process, or wait for Close
-	}
-}
-
-// fault is why the node must stop, nil while it need not.
-func (s *Store) fault() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mu.fault
 }
 
 // rememberCluster writes the cluster's id, once it is known, to the folder.

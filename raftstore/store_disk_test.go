@@ -56,6 +56,7 @@ func realNodes(t *testing.T, n int, tune func(*Config)) []*realNode {
 		peers = append(peers, Peer{Node: fmt.Sprintf("n%d", i+1), Addr: addr})
 		nodes = append(nodes, &realNode{conf: Config{
 			Node: peers[i].Node, Dir: t.TempDir(), Raft: addr, Listener: ln,
+			LogSegmentBytes: 16 << 20,
 		}})
 	}
 	for _, node := range nodes {

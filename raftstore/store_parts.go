@@ -74,7 +74,7 @@ func openParts(c Config, s *Store) (p parts, err error) {
 		}
 	}
 	port := openPeerPort(ln, advertise, c.Node, s.machine.clusterID, c.Logger)
-	p.transport = newTCPTransport(port, addressesOf(c), c.Logger) // closes the port too
+	p.transport = newTCPTransport(port, c) // closes the port too
 	p.peers = newTCPPeers(port)
 	p.closers = append(p.closers, p.transport.Close, p.peers.Close)
 	return p, nil
@@ -110,7 +110,8 @@ func (p *parts) openDisk(c Config, fail func(error)) error {
 		}
 	}
 	log, err := OpenRaftLog(LogConfig{
-		Dir: folder.LogDir(), Floor: checkpoints.Floor, Logger: c.Logger,
+		Dir: folder.LogDir(), SegmentBytes: c.LogSegmentBytes,
+		Floor: checkpoints.Floor, Logger: c.Logger,
 		Fatal: func(what string, err error) { fail(fmt.Errorf("%s: %w", what, err)) },
 	})
 	if err != nil {
@@ -118,7 +119,7 @@ func (p *parts) openDisk(c Config, fail func(error)) error {
 	}
 	p.log = log
 	p.closers = append(p.closers, log.Close)
-	if err := AlignLog(log, p.meta, has, c.Dir); err != nil {
+	if err := AlignLog(log, p.meta, has, folder.LogDir()); err != nil {
 		return err
 	}
 	events, err := OpenEventLog(EventLogConfig{Dir: folder.EventDir(), Logger: c.Logger})

@@ -62,8 +62,8 @@ func (s *Store) beginTerm(ctx context.Context, l *leadership) {
 }
 
 // runDetector shortens a follower's wait when the leader falls silent: raft's timer runs for up to
-// two heartbeat timeouts, which we end at one and a little more for each place in the list. It ends
-// with ctx.
+// two heartbeat timeouts, which we end at one and a little more for each place in the list. It also
+// ends the calls to a leader that another has followed. It ends with ctx.
 func (s *Store) runDetector(ctx context.Context) {
 	ticker := time.NewTicker(s.cfg.Heartbeat / 20)
 	defer ticker.Stop()
@@ -78,6 +78,7 @@ func (s *Store) runDetector(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
+		s.following.look(s.ctx, s.leader)
 		last := s.raft.LastContact()
 		if last.IsZero() || last.Equal(kicked) || time.Since(last) < patience ||
 			s.raft.State() != raft.Follower {
@@ -107,6 +108,8 @@ func (s *Store) alone() bool {
 // kick makes raft look at its follower's timer at once: it does when the timeout becomes shorter.
 // So it grows by a millisecond first, and all settings are what they were afterwards.
 func (s *Store) kick() {
+	s.settings.Lock()
+	defer s.settings.Unlock()
 	c := s.raft.ReloadableConfig()
 	longer := c
 	longer.HeartbeatTimeout += time.Millisecond

@@ -2,7 +2,6 @@ package raftstore
 
 import (
 	"io"
-	"log/slog"
 
 	"github.com/hashicorp/raft"
 )
@@ -35,16 +34,15 @@ var (
 	_ raft.WithClose   = serialTransport{}
 )
 
-// newTCPTransport is raft's transport over the peer port.
-func newTCPTransport(port *peerPort, addrs raft.ServerAddressProvider,
-	log *slog.Logger) serialTransport {
+// newTCPTransport is raft's transport over the peer port of the node of c.
+func newTCPTransport(port *peerPort, c Config) serialTransport {
 	return serialTransport{inner: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream:                raftStream{port: port},
-		ServerAddressProvider: addrs,
+		ServerAddressProvider: addressesOf(c),
 		MaxPool:               transportPool,
 		MaxRPCsInFlight:       1,
 		Timeout:               transportTimeout,
-		Logger:                newRaftLogger("raft-net", log),
+		Logger:                newRaftLogger("raft-net", c.Logger, c.Peers),
 	})}
 }
 

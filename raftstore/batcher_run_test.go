@@ -1,0 +1,142 @@
+package raftstore
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"holdfast/engine"
+)
+
+// TestABatchGoesOnlyInTheTermOfWhatItFollows lets the lead be lost and won again between the moment
+// at which a batch may go and the moment at which it goes.
+func TestABatchGoesOnlyInTheTermOfWhatItFollows(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 3, nil, func(t *testing.T, c *cluster) {
+		n := c.leader()
+		c.stock(n, 10, "A")
+		then := n.lead.Load()
+		before := newBatch(nil, time.Now())
+		require.True(t, n.batcher.proposed(before, []byte("lost"), then.term, time.Hour))
+		b := newBatch(nil, time.Now())
+		b.ops = []engine.Op{{Command: reserve("later", "A", 1, time.Hour)}}
+		b.after = before
+		l, err := n.inOrder(b)
+		require.NoError(t, err)
+		require.Same(t, then, l, "both may be on their way in this term")
+
+		c.net.Cut(n.addr)
+		c.leader(n)
+		c.net.Heal(n.addr)
+		for n.lead.Load() == nil || n.lead.Load() == then || !n.lead.Load().opened.Load() {
+			other := c.leader()
+			if other != n {
+				_ = other.raft.LeadershipTransferToServer(n.parts.id, n.parts.transport.LocalAddr()).Error()
+			}
+			time.Sleep(time.Second)
+		}
+		var enc encoder
+		n.send(b, l, &enc)
+		assert.Equal(t, "no-leader", code(b.wait(t.Context())), "what it follows is lost")
+		assert.EqualValues(t, 10, c.available(n, false, "A"))
+		n.batcher.settle(before, outcome{})
+	})
+}
+
+// silentFuture is a future that raft forgot, until end is closed.
+type silentFuture struct {
+	raft.ApplyFuture
+	end chan struct{}
+}
+
+func (f silentFuture) Error() error {
+	<-f.end
+	return raft.ErrNotLeader
+}
+
+func TestFuturesThatNeverEndKeepFewGoroutines(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newStore(Config{Node: "n1", Dir: "none"}.WithDefaults())
+		f := silentFuture{end: make(chan struct{})}
+		var batches []*batch
+		for range 3 * maxWatched {
+			b := newBatch(nil, time.Now())
+			require.True(t, s.batcher.proposed(b, []byte("p"), 1, s.cfg.ProposeTimeout))
+			s.watch(b, f)
+			batches = append(batches, b)
+		}
+		assert.EqualValues(t, maxWatched, s.watched.Load())
+		for _, b := range batches {
+			assert.ErrorIs(t, b.wait(t.Context()), errDeadline, "its own deadline answers")
+		}
+		close(f.end)
+		synctest.Wait()
+		assert.Zero(t, s.watched.Load())
+	})
+}
+
+func TestASubmittedCommandStaysAsItIs(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 1, nil, func(t *testing.T, c *cluster) {
+		n := c.leader()
+		c.stock(n, 100, "A")
+		time.Sleep(time.Second)
+		counted := time.Now().UnixMilli()
+		time.Sleep(time.Second)
+		c.accept(n, &engine.Adjust{SKU: "A", Location: "main", Delta: -5, Source: "test", Reason: "x"})
+		set := func() *engine.Set {
+			return &engine.Set{SKU: "A", Location: "main", Value: 50, Source: "wms", AsOf: counted,
+				Basis: 99, BasisGone: true} // not theirs to say
+		}
+		one, two, three := set(), set(), set()
+		group := &engine.Group{Atomic: true, Ops: []engine.Command{two}}
+		assert.EqualValues(t, 45, c.accept(n, one).Stock.OnHand)
+		c.accept(n, group)
+		ops := []engine.Op{{Command: three}}
+		n.SubmitAll(t.Context(), ops, func(_ int, r engine.Result, err error) {
+			require.NoError(t, err)
+			assert.EqualValues(t, 45, r.Stock.OnHand)
+		})
+		assert.Equal(t, set(), one)
+		assert.Equal(t, set(), two)
+		assert.Equal(t, set(), three)
+		assert.Same(t, two, group.Ops[0])
+		assert.Same(t, three, ops[0].Command)
+	})
+}
+
+// TestADeathUnderLoadAnswersEveryoneOnce lets the node die while a batch is being encoded, most
+// likely, and closes it.
+func TestADeathUnderLoadAnswersEveryoneOnce(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		inBubble(t, 1, nil, func(t *testing.T, c *cluster) {
+			n := c.leader()
+			s := n.Store
+			var callers sync.WaitGroup
+			var answered atomic.Int64
+			for range 32 {
+				callers.Go(func() {
+					for err := error(nil); err == nil; {
+						_, err = s.Submit(context.Background(), tick())
+						if answered.Add(1) == 500 {
+							s.fail(errDead)
+						}
+					}
+				})
+			}
+			require.ErrorIs(t, <-n.ran, errDead)
+			n.ran <- nil
+			callers.Wait()
+			require.NoError(t, s.Close())
+		})
+	}
+}
