@@ -1,6 +1,7 @@
 package raftstore
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,11 +13,12 @@ import (
 // hangingLog hangs in StoreLogs from a moment on.
 type hangingLog struct {
 	Log
-	release chan struct{} // nil while the disk answers
+	hangs   atomic.Bool
+	release chan struct{}
 }
 
 func (l *hangingLog) StoreLogs(entries []*raft.Log) error {
-	if l.release != nil {
+	if l.hangs.Load() {
 		<-l.release
 	}
 	return l.Log.StoreLogs(entries)
@@ -28,7 +30,7 @@ func TestANodeWhoseDiskHangsComesToAnEnd(t *testing.T) {
 		c.kill(c.nodes[0])
 		s := newStore(Config{Node: "n1", Dir: "none"}.WithDefaults())
 		checkpoints := NewMemCheckpoints()
-		log := &hangingLog{Log: NewMemLog(checkpoints.Floor)}
+		log := &hangingLog{Log: NewMemLog(checkpoints.Floor), release: make(chan struct{})}
 		p := parts{id: "n1.1", log: log, checkpoints: checkpoints, events: NewMemEventLog(),
 			setCluster: func(string) error { return nil }}
 		_, err := p.load()
@@ -41,7 +43,7 @@ func TestANodeWhoseDiskHangsComesToAnEnd(t *testing.T) {
 		for !s.opened() {
 			time.Sleep(10 * time.Millisecond)
 		}
-		log.release = make(chan struct{})
+		log.hangs.Store(true)
 		go func() { _, _ = s.Submit(t.Context(), tick()) }()
 		time.Sleep(time.Second)
 		began := time.Now()
