@@ -98,17 +98,18 @@ func (s *Store) propose(b *batch, l *leadership, enc *encoder) {
 }
 
 // maxWatched bounds the goroutines that wait for raft. Three are enough while raft answers, which it
-// does within a heartbeat or two of losing the lead; a future that it forgets keeps one for ever,
-// since nothing else can end the wait.
+// does within a heartbeat or two of losing the lead; a future that it forgets keeps one until raft
+// ends.
 const maxWatched = 64
 
-// watch answers b when its future ends in an error, on a goroutine that nobody waits for. Above
-// maxWatched it does not: the state machine answers, or the batch's own deadline.
+// watch answers b when its future ends in an error, on a goroutine that ends with raft at the latest.
+// Above maxWatched it does not: the state machine answers, or the batch's own deadline.
 func (s *Store) watch(b *batch, f raft.ApplyFuture) {
 	if s.watched.Add(1) > maxWatched {
 		s.watched.Add(-1)
 		return
 	}
+	letEnd(f, s.raftGone)
 	go func() {
 		defer s.watched.Add(-1)
 		s.ended(b, f.Error())

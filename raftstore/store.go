@@ -41,8 +41,10 @@ type Store struct {
 	cancel  context.CancelFunc
 	closing <-chan struct{} // ctx.Done()
 	dead    chan struct{}   // closed when the node must stop
-	tasks   sync.WaitGroup  // goroutines that Run or its loops started
-	quit    func() quitting // startQuit, the first time; set with raft
+	// raftGone is closed when raft was shut down, or did not come to an end.
+	raftGone chan struct{}
+	tasks    sync.WaitGroup  // goroutines that Run or its loops started
+	quit     func() quitting // startQuit, the first time; set with raft
 
 	mu struct {
 		sync.Mutex
@@ -78,7 +80,7 @@ func Open(c Config) (*Store, error) {
 func newStore(c Config) *Store {
 	s := &Store{
 		cfg: c, log: c.Logger, rank: rankOf(c), began: time.Now(),
-		leads: make(chan bool, 16), dead: make(chan struct{}),
+		leads: make(chan bool, 16), dead: make(chan struct{}), raftGone: make(chan struct{}),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.closing = s.ctx.Done()

@@ -48,6 +48,7 @@ func (s *Store) close() error {
 		return s.parts.close()
 	}
 	quit := s.quit()
+	defer close(s.raftGone)
 	var err error
 	if !s.await(func() { err = errors.Join(quit.Error(), s.parts.close()) }) {
 		return errHangs
