@@ -4,9 +4,8 @@
 // # Life of a write
 //
 // [Store.Submit] validates and puts the command into the batch under construction ([batcher]). One
-// goroutine takes a batch whenever fewer than three raft entries are in flight: it
-// stamps the time, encodes the whole batch as one raft entry and proposes it. Raft stores it on a
-// majority, the state machine ([machine]) applies it, and one closed channel wakes everyone who
+// goroutine takes a batch whenever fewer than three raft entries are in flight: it stamps the time,
+// encodes the whole batch as one raft entry and proposes it. Raft stores it on a majority, the state machine ([machine]) applies it, and one closed channel wakes everyone who
 // waits on that batch. On a follower the same goroutine sends the batch to the leader instead.
 //
 // # What it guarantees

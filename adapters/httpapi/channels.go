@@ -104,23 +104,7 @@ func appendChannel(b []byte, ch *engine.Channel, index uint64) []byte {
 }
 
 func getChannel(c *call) error {
-	id, err := c.id()
-	if err != nil {
-		return err
-	}
-	var ch engine.Channel
-	var known bool
-	if err := c.read(func(l *engine.Ledger) bool {
-		ch, known = l.Channel(id)
-		return false
-	}); err != nil {
-		return err
-	}
-	if !known {
-		return c.unknown(engine.UnknownChannel, "", id)
-	}
-	c.buf = appendChannel(c.buf[:0], &ch, c.index)
-	return c.reply(200)
+	return getNamed(c, (*engine.Ledger).Channel, engine.UnknownChannel, appendChannel)
 }
 
 func deleteChannel(c *call) error {

@@ -33,6 +33,29 @@ func pathSays(member, given, name string) error {
 		printable(given))
 }
 
+// getNamed answers what the path's id names: find looks it up, none is the refusal where there is
+// none, put appends it with the index.
+func getNamed[T any](c *call, find func(*engine.Ledger, string) (T, bool), none engine.Refusal,
+	put func(b []byte, v *T, index uint64) []byte) error {
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	var v T
+	var known bool
+	if err := c.read(func(l *engine.Ledger) bool {
+		v, known = find(l, id)
+		return false
+	}); err != nil {
+		return err
+	}
+	if !known {
+		return c.unknown(none, "", id)
+	}
+	c.buf = put(c.buf[:0], &v, c.index)
+	return c.reply(200)
+}
+
 // page is what a list was asked for.
 type page struct {
 	after uint64

@@ -97,23 +97,7 @@ func appendLocation(b []byte, l *engine.Location, index uint64) []byte {
 }
 
 func getLocation(c *call) error {
-	id, err := c.id()
-	if err != nil {
-		return err
-	}
-	var l engine.Location
-	var known bool
-	if err := c.read(func(led *engine.Ledger) bool {
-		l, known = led.Location(id)
-		return false
-	}); err != nil {
-		return err
-	}
-	if !known {
-		return c.unknown(engine.UnknownLocation, "", id)
-	}
-	c.buf = appendLocation(c.buf[:0], &l, c.index)
-	return c.reply(200)
+	return getNamed(c, (*engine.Ledger).Location, engine.UnknownLocation, appendLocation)
 }
 
 func deleteLocation(c *call) error {

@@ -71,23 +71,7 @@ func (c *call) act(v verb, o *opBody) error {
 }
 
 func getReservation(c *call) error {
-	id, err := c.id()
-	if err != nil {
-		return err
-	}
-	var r engine.Reservation
-	var known bool
-	if err := c.read(func(l *engine.Ledger) bool {
-		r, known = l.Reservation(id)
-		return false
-	}); err != nil {
-		return err
-	}
-	if !known {
-		return c.unknown(engine.UnknownReservation, "", id)
-	}
-	c.buf = appendReservation(c.buf[:0], &r, c.index)
-	return c.reply(200)
+	return getNamed(c, (*engine.Ledger).Reservation, engine.UnknownReservation, appendReservation)
 }
 
 // sliceScan is how many rows a filtered list looks at in one hold of the ledger's lock.
