@@ -106,19 +106,26 @@ func (w *world) applyEntry(e engine.Entry) {
 // applyEach times b.N ops in entries; building the entries is not counted. It fails when a command
 // allocates.
 func (w *world) applyEach(b *testing.B, op func(i int) engine.Op) {
+	const stretch = 200 // entries that are built before they are timed
 	var before, after runtime.MemStats
 	var allocs uint64
 	b.StopTimer()
 	b.ResetTimer()
-	for from := 0; from < b.N; from += entryOps {
-		var ops []engine.Op
-		for i := from; i < min(b.N, from+entryOps); i++ {
-			ops = append(ops, op(i))
+	for from := 0; from < b.N; {
+		var entries []engine.Entry
+		for ; from < b.N && len(entries) < stretch; from += entryOps {
+			var ops []engine.Op
+			for i := from; i < min(b.N, from+entryOps); i++ {
+				ops = append(ops, op(i))
+			}
+			entries = append(entries, open(w.seal(ops)))
 		}
-		e := open(w.seal(ops))
+		runtime.GC()
 		runtime.ReadMemStats(&before)
 		b.StartTimer()
-		w.applyEntry(e)
+		for _, e := range entries {
+			w.applyEntry(e)
+		}
 		b.StopTimer()
 		runtime.ReadMemStats(&after)
 		allocs += after.Mallocs - before.Mallocs

@@ -33,7 +33,7 @@ type scratch struct {
 	verdict  verdict
 	// opVerdict is of the op of a group, beside that of the group.
 	opVerdict verdict
-	touch     toucher
+	ahead     lookahead
 	plan      plan
 	supply    supply
 	acts      []act
@@ -108,26 +108,11 @@ func (l *Ledger) Apply(index uint64, e Entry, out *Output) {
 	out.Expired = l.expire()
 	l.allocateShort()
 	l.resumeShortfalls()
-	rest := e.ops
-	l.work.touch.begin(rest)
+	l.work.ahead.begin(e.ops)
 	for i := range e.Count {
-		l.touch()
-		head, body, next, err := splitOp(rest)
-		if err != nil {
+		if err := l.applyOp(l.nextOp(), out); err != nil {
 			panic(fmt.Sprintf("engine: entry %d: op %d: %v", index, i, err))
 		}
-		c, err := l.work.decode(head.kind, body)
-		if err != nil {
-			panic(fmt.Sprintf("engine: entry %d: op %d: %v", index, i, err))
-		}
-		v := &l.work.verdict
-		v.inGroup = false
-		l.run(head.key, c, v, out.WantResults)
-		if out.WantResults {
-			out.results = l.encodeVerdict(out.results, v)
-			out.ends = append(out.ends, len(out.results))
-		}
-		rest = next
 	}
 	l.work.shrink()
 	l.evictAnswers()
@@ -135,6 +120,36 @@ func (l *Ledger) Apply(index uint64, e Entry, out *Output) {
 	if index%digestEvery == 0 {
 		l.keepDigests(index + 1)
 	}
+}
+
+// applyOp runs one op and adds its result. It fails, with nothing done, when the op cannot be decoded.
+func (l *Ledger) applyOp(op *seenOp, out *Output) error {
+	if op.err != nil {
+		return op.err
+	}
+	v := &l.work.verdict
+	v.inGroup = false
+	if ref, ok := resvRef(0), false; op.isPlain {
+		if ref, ok = l.reservePlain(&op.plain); ok {
+			v.reset(l.index)
+			v.resv = ref
+			if out.WantResults {
+				out.results = l.encodeVerdict(out.results, v)
+				out.ends = append(out.ends, len(out.results))
+			}
+			return nil
+		}
+	}
+	c, err := l.work.decode(op.head.kind, op.body)
+	if err != nil {
+		return err
+	}
+	l.run(op.head.key, c, v, out.WantResults)
+	if out.WantResults {
+		out.results = l.encodeVerdict(out.results, v)
+		out.ends = append(out.ends, len(out.results))
+	}
+	return nil
 }
 
 // SkipTo moves the index past entries that are not the ledger's.

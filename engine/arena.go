@@ -37,6 +37,11 @@ func (a *arena) put(b []byte) uint32 {
 	return ref
 }
 
+// putText is put for a text.
+func (a *arena) putText(s string) uint32 {
+	return a.put(unsafe.Slice(unsafe.StringData(s), len(s)))
+}
+
 // at returns the bytes of a number. They are valid until it is given back.
 func (a *arena) at(ref uint32) []byte {
 	if ref == 0 {

@@ -1,5 +1,10 @@
 package engine
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // index finds a row's slot by a hash of the row's key. It is a linear-hashing table (Litwin 1980):
 // it grows by one bucket at a time as rows come in, so no insert ever waits for a rehash. It keeps
 // no keys: who looks up compares each candidate's row, of which there is hardly ever a second one.
@@ -12,13 +17,16 @@ type index struct {
 	rows    uint32
 }
 
-// bucket is one cache line. A slot of 0 is free. The tag is the low 24 bits of the hash, which both
-// choose the bucket, for up to 2^24 of them, and spare most looks at rows of other keys.
+// bucket is one cache line. The tag is the low 24 bits of the hash, which both choose the bucket, for
+// up to 2^24 of them, and spare most looks at rows of other keys. Its upper byte stands by itself, so
+// that one look compares those of all places.
 type bucket struct {
+	high  [bucketSlots]uint8
+	low   [bucketSlots]uint16
 	slots [bucketSlots]uint32
-	tags  [bucketSlots][3]byte
 	over  uint32
-	_     uint32
+	used  uint8 // a bit for each place that has a row
+	_     [3]byte
 }
 
 const (
@@ -26,6 +34,7 @@ const (
 	bucketsAChunk = 256 // 16 KiB
 	bucketFill    = 6   // split above this many rows a bucket: 11 bytes a row, few overflows
 	indexTagBits  = 24
+	indexTagMask  = 1<<indexTagBits - 1
 )
 
 // probe walks the candidates for one hash: for p := x.probe(h); p.next(); { … p.slot … }.
@@ -33,6 +42,7 @@ type probe struct {
 	x    *index
 	b    *bucket
 	tag  uint32
+	left uint64 // the top bit of each byte whose place may match and was not looked at
 	i    int
 	slot uint32
 }
@@ -41,23 +51,35 @@ func (x *index) probe(hash uint64) probe {
 	if x.count == 0 {
 		return probe{}
 	}
-	return probe{x: x, b: x.bucket(x.home(uint32(hash))), tag: uint32(hash) & (1<<indexTagBits - 1), i: -1}
+	p := probe{x: x, b: x.bucket(x.home(uint32(hash))), tag: uint32(hash) & indexTagMask}
+	p.left = p.b.candidates(p.tag)
+	return p
 }
 
 func (p *probe) next() bool {
 	for p.b != nil {
-		for p.i++; p.i < bucketSlots; p.i++ {
-			if p.b.slots[p.i] != 0 && p.b.tag(p.i) == p.tag {
+		for p.left != 0 {
+			p.i = bits.TrailingZeros64(p.left) / 8
+			p.left &= p.left - 1
+			if p.b.used>>p.i&1 != 0 && p.b.tag(p.i) == p.tag {
 				p.slot = p.b.slots[p.i]
 				return true
 			}
 		}
-		if p.i = -1; p.b.over == 0 {
+		if p.b.over == 0 {
 			return false
 		}
 		p.b = p.x.over.at(p.b.over)
+		p.left = p.b.candidates(p.tag)
 	}
 	return false
+}
+
+// candidates marks the places whose upper byte is the tag's, and now and then another one: the borrow
+// of a match may pass into the byte above it.
+func (b *bucket) candidates(tag uint32) uint64 {
+	x := binary.LittleEndian.Uint64(b.high[:]) ^ uint64(tag>>16)*ones
+	return (x - ones) &^ x & high
 }
 
 // put adds a row; the caller has looked that its key is not there.
@@ -65,7 +87,7 @@ func (x *index) put(hash uint64, slot uint32) {
 	if x.count == 0 {
 		x.addBucket()
 	}
-	x.place(x.bucket(x.home(uint32(hash))), uint32(hash)&(1<<indexTagBits-1), slot)
+	x.place(x.bucket(x.home(uint32(hash))), uint32(hash)&indexTagMask, slot)
 	x.rows++
 	if x.rows > x.count*bucketFill && x.count < 1<<indexTagBits {
 		x.splitOne()
@@ -76,7 +98,7 @@ func (x *index) put(hash uint64, slot uint32) {
 func (x *index) drop(hash uint64, slot uint32) {
 	for p := x.probe(hash); p.next(); {
 		if p.slot == slot {
-			p.b.slots[p.i] = 0
+			p.b.used &^= 1 << p.i
 			x.rows--
 			return
 		}
@@ -106,12 +128,10 @@ func (x *index) addBucket() {
 
 func (x *index) place(b *bucket, tag, slot uint32) {
 	for {
-		for i := range b.slots {
-			if b.slots[i] == 0 {
-				b.slots[i] = slot
-				b.tags[i] = [3]byte{byte(tag), byte(tag >> 8), byte(tag >> 16)}
-				return
-			}
+		if free := bits.TrailingZeros8(^b.used); free < bucketSlots {
+			b.used |= 1 << free
+			b.high[free], b.low[free], b.slots[free] = uint8(tag>>16), uint16(tag), slot
+			return
 		}
 		if b.over == 0 {
 			b.over = x.over.take()
@@ -130,11 +150,10 @@ func (x *index) splitOne() {
 	chain := *x.bucket(old)
 	*x.bucket(old) = bucket{}
 	for {
-		for i, slot := range chain.slots {
-			if slot != 0 {
-				tag := chain.tag(i)
-				x.place(x.bucket(x.home(tag)), tag, slot)
-			}
+		for left := chain.used; left != 0; left &= left - 1 {
+			i := bits.TrailingZeros8(left)
+			tag := chain.tag(i)
+			x.place(x.bucket(x.home(tag)), tag, chain.slots[i])
 		}
 		if chain.over == 0 {
 			return
@@ -145,7 +164,4 @@ func (x *index) splitOne() {
 	}
 }
 
-func (b *bucket) tag(i int) uint32 {
-	t := &b.tags[i]
-	return uint32(t[0]) | uint32(t[1])<<8 | uint32(t[2])<<16
-}
+func (b *bucket) tag(i int) uint32 { return uint32(b.high[i])<<16 | uint32(b.low[i]) }

@@ -42,15 +42,16 @@ type shard struct {
 
 // Options are the choices that are made once, when a ledger is created.
 type Options struct {
-	// ShardBits is k of the 2^k shards: 1 to 8, default 6. More shards make smaller steps of growth
-	// and more blocks to load at the same time. The digest does not depend on it.
+	// ShardBits is k of the 2^k shards: 1 to 8, default 3. More shards make smaller steps of growth
+	// and more blocks to load at the same time; fewer keep the places that grow in the processor's
+	// cache. The digest does not depend on it.
 	ShardBits uint
 }
 
 // New returns an empty ledger.
 func New(o Options) *Ledger {
 	if o.ShardBits == 0 {
-		o.ShardBits = 6
+		o.ShardBits = 3
 	}
 	o.ShardBits = min(o.ShardBits, 8)
 	l := &Ledger{

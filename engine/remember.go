@@ -82,9 +82,6 @@ func (m *remembered) number(slot uint32) uint64 {
 // addAnswer remembers an answer and returns its number; nothing is known under its key.
 func (l *Ledger) addAnswer(row answerRow, shorts []shortRow) uint64 {
 	m := &l.remember
-	if uint32(m.tail) == 0 { // a slot of 0 is free in an index
-		l.appendAnswer(answerRow{})
-	}
 	if n := len(m.marks); n == 0 || l.now-m.marks[n-1].at >= rememberedMarkGap {
 		m.marks = append(m.marks, rememberedMark{first: m.tail, at: l.now})
 	}

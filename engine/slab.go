@@ -10,7 +10,7 @@ type slab[T any] struct {
 }
 
 const (
-	slabBits = 10 // 1,024 rows a chunk: some 50 KB, and 64 shards of an empty ledger stay small
+	slabBits = 10 // 1,024 rows a chunk: some 50 KB, and the shards of an empty ledger stay small
 	slabRows = 1 << slabBits
 )
 

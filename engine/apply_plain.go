@@ -1,0 +1,88 @@
+package engine
+
+// reservePlain is reserve, with what surrounds it in run, for a plain reserve that gets all its units
+// at one place. It does not do other things, only fewer: no demand to be summed, no kit, no list of
+// takes. ok is false, and nothing is changed, for whatever else it may be; then run has the say.
+func (l *Ledger) reservePlain(c *plainReserve) (ref resvRef, ok bool) {
+	w := &l.work
+	if w.load > entryLoad || len(l.events.b) > entryEvents || len(l.shortfall) > 0 {
+		return 0, false
+	}
+	n := l.shardOf(c.hash)
+	sh := &l.shards[n]
+	if sh.knows(l, c.id, c.hash) {
+		return 0, false
+	}
+	if int(c.channel) > len(l.names.channels.rows) || c.sku >= l.names.skuNext {
+		return 0, false
+	}
+	ch, sku := l.channel(c.channel), l.sku(c.sku)
+	if ch.gone || sku.deleted || sku.kit != 0 {
+		return 0, false
+	}
+	at := l.plainPlace(ch, c)
+	if at == 0 {
+		return 0, false
+	}
+	w.load += int64(len(ch.sourcing)) + 2
+
+	l.seq++
+	row := resvRow{
+		content: plainContent(c, ch.hash, sku.hash), seq: l.seq,
+		channel: uint16(c.channel), lines: 1, mode: c.mode,
+	}
+	part := partRow{stock: at, line: 1, kind: placePart, held: uint32(c.qty)}
+	by, kind := change{held: c.qty}, EventReserved
+	if c.commit {
+		row.flags = didCommit
+		part.held, part.committed = 0, uint32(c.qty)
+		by, kind = change{committed: c.qty}, EventCommitted
+	} else if c.ttl != 0 {
+		row.moment = l.now + c.ttl
+	}
+	row.blob = sh.blobs.putText(c.id)
+	ref = l.addResv(c.hash, row)
+	l.appendPart(ref, 0, part)
+	l.shift(at, by, c.qty, note{kind: kind, channel: c.channel, cause: c.id})
+	l.wheel.put(l, ref, l.resvAt(ref))
+	l.closeResv(ref)
+	return ref, true
+}
+
+// knows reports whether there is a reservation with an id, which hashes to h.
+func (sh *shard) knows(l *Ledger, id string, h uint64) bool {
+	for p := sh.byID.probe(h); p.next(); {
+		if l.idOf(sh, sh.resv.at(p.slot)) == id {
+			return true
+		}
+	}
+	return false
+}
+
+// plainPlace returns the stock row that a plain reserve takes all its units from, as plan and place
+// would choose it; 0 when it is refused, split or short.
+func (l *Ledger) plainPlace(ch *channelDef, c *plainReserve) stockRef {
+	s := l.stockFor(ch, c.sku, &l.work.supply)
+	from := s.have
+	if c.mode == Strict {
+		from = s.rest
+	}
+	for at, n := range from {
+		if n >= c.qty {
+			return l.stockOf(c.sku, ch.sourcing[at])
+		}
+		if n > 0 && ch.Split {
+			break
+		}
+	}
+	return 0
+}
+
+// plainContent is contentOfReserve for a plain reserve.
+func plainContent(c *plainReserve, channel, sku uint64) uint64 {
+	h := mix(mix('r', channel), uint64(c.mode))
+	if c.commit {
+		h = mix(h, 2)
+	}
+	return mixWide(mix(mix(h, sku), uint64(c.qty)), 1)
+}
