@@ -52,6 +52,7 @@ type scratch struct {
 	load      int64 // rows that this entry has looked at; see entryLoad
 	result    Result
 	view      Reservation
+	asAsked   plainView // of encodeAsAsked
 	stock     StockResult
 	grouped   []byte // encoded results of a group's ops
 }
@@ -127,14 +128,10 @@ func (l *Ledger) applyOp(op *seenOp, out *Output) error {
 	if op.err != nil {
 		return op.err
 	}
-	v := &l.work.verdict
-	v.inGroup = false
-	if ref, ok := resvRef(0), false; op.isPlain {
-		if ref, ok = l.reservePlain(&op.plain); ok {
-			v.reset(l.index)
-			v.resv = ref
+	if op.isPlain {
+		if ref, ok := l.reservePlain(&op.plain); ok {
 			if out.WantResults {
-				out.results = l.encodeVerdict(out.results, v)
+				out.results = l.encodeAsAsked(out.results, ref)
 				out.ends = append(out.ends, len(out.results))
 			}
 			return nil
@@ -144,6 +141,8 @@ func (l *Ledger) applyOp(op *seenOp, out *Output) error {
 	if err != nil {
 		return err
 	}
+	v := &l.work.verdict
+	v.inGroup = false
 	l.run(op.head.key, c, v, out.WantResults)
 	if out.WantResults {
 		out.results = l.encodeVerdict(out.results, v)

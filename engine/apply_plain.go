@@ -1,5 +1,7 @@
 package engine
 
+import "github.com/zeebo/xxh3"
+
 // reservePlain is reserve, with what surrounds it in run, for a plain reserve that gets all its units
 // at one place. It does not do other things, only fewer: no demand to be summed, no kit, no list of
 // takes. ok is false, and nothing is changed, for whatever else it may be; then run has the say.
@@ -10,7 +12,7 @@ func (l *Ledger) reservePlain(c *plainReserve) (ref resvRef, ok bool) {
 	}
 	n := l.shardOf(c.hash)
 	sh := &l.shards[n]
-	if sh.knows(l, c.id, c.hash) {
+	if sh.knows(l, c.id, c.hash) || !c.key.IsZero() && l.findAnswer(c.key) != 0 {
 		return 0, false
 	}
 	if int(c.channel) > len(l.names.channels.rows) || c.sku >= l.names.skuNext {
@@ -46,6 +48,11 @@ func (l *Ledger) reservePlain(c *plainReserve) (ref resvRef, ok bool) {
 	l.shift(at, by, c.qty, note{kind: kind, channel: c.channel, cause: c.id})
 	l.wheel.put(l, ref, l.resvAt(ref))
 	l.closeResv(ref)
+	if !c.key.IsZero() {
+		l.addAnswer(answerRow{
+			key: c.key, content: plainKeyed(c, ch.hash, sku.hash), index: l.index,
+		}, nil)
+	}
 	return ref, true
 }
 
@@ -86,3 +93,19 @@ func plainContent(c *plainReserve, channel, sku uint64) uint64 {
 	}
 	return mixWide(mix(mix(h, sku), uint64(c.qty)), 1)
 }
+
+// plainKeyed is contentOf for a plain reserve.
+func plainKeyed(c *plainReserve, channel, sku uint64) uint64 {
+	h := mix(mix(uint64(kindReserve), c.hash), channel)
+	h = mix(mix(h, uint64(c.mode)), 0) // partial
+	commit := uint64(0)
+	if c.commit {
+		commit = 1
+	}
+	h = mix(mix(h, commit), zigzag(c.ttl))
+	h = mix(mix(mix(h, 1), sku), noText) // lines, location
+	return mixWide(mix(mix(h, zigzag(c.qty)), noText), 'C')
+}
+
+// noText is the hash of an empty text.
+var noText = xxh3.HashString("")

@@ -42,12 +42,14 @@ func (x *coder) uint(v *uint64) {
 
 // int codes a signed number; small ones of either sign are short.
 func (x *coder) int(v *int64) {
-	u := uint64(*v)<<1 ^ uint64(*v>>63)
+	u := zigzag(*v)
 	x.uint(&u)
 	if x.mode == reading {
 		*v = int64(u>>1) ^ -int64(u&1)
 	}
 }
+
+func zigzag(v int64) uint64 { return uint64(v)<<1 ^ uint64(v>>63) }
 
 func (x *coder) bool(v *bool) {
 	var e uint8

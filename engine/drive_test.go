@@ -218,8 +218,8 @@ func applyPayload(l *engine.Ledger, index uint64, payload []byte, out *engine.Ou
 	}
 	l.Apply(index, opened, out)
 	var results []engine.Result
-	for i := range opened.Count {
-		r, err := engine.DecodeResult(bytes.Clone(out.Result(i)))
+	for i, op := range engine.PlainOps(l, opened) {
+		r, err := engine.DecodeResult(bytes.Clone(out.Result(i)), op.Command)
 		if err != nil {
 			panic(fmt.Sprintf("result %d does not decode: %v", i, err))
 		}

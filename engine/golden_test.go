@@ -72,6 +72,13 @@ group atomic key=seven
 group key=eight
   set A main 3 source=wms
   ship r4 1:1
+--
+channel shop api split locations=main,east
+--
+reserve r6 shop A:1 ttl=5000
+reserve r7 shop B:2 commit key=nine
+reserve r6 shop A:1 ttl=5000
+reserve r8 shop A:1 mode=dip ttl=60000 key=ten
 `
 
 func goldenOps(t *testing.T) [][]engine.Op {
@@ -147,10 +154,10 @@ func replayGolden(t *testing.T, g golden) {
 		e, err := engine.OpenEntry(p)
 		require.NoError(t, err)
 		l.Apply(uint64(i+1), e, &out)
-		for j := range e.Count {
-			want, err := engine.DecodeResult(results[0])
+		for j, op := range engine.PlainOps(l, e) {
+			want, err := engine.DecodeResult(results[0], op.Command)
 			require.NoError(t, err)
-			got, err := engine.DecodeResult(out.Result(j))
+			got, err := engine.DecodeResult(out.Result(j), op.Command)
 			require.NoError(t, err)
 			require.Equal(t, printResult(want, true), printResult(got, true))
 			results = results[1:]

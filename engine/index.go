@@ -82,6 +82,14 @@ func (b *bucket) candidates(tag uint32) uint64 {
 	return (x - ones) &^ x & high
 }
 
+// touch loads the bucket of a hash. What it returns means nothing: it is there to be used.
+func (x *index) touch(hash uint64) uint64 {
+	if x.count == 0 {
+		return 0
+	}
+	return uint64(x.bucket(x.home(uint32(hash))).used)
+}
+
 // put adds a row; the caller has looked that its key is not there.
 func (x *index) put(hash uint64, slot uint32) {
 	if x.count == 0 {

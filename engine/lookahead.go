@@ -55,7 +55,8 @@ func (l *Ledger) look(a *lookahead) {
 			op.isPlain = false
 			break
 		}
-		op.isPlain = op.head == opHead{kind: kindReserve} && op.plain.read(op.body)
+		op.isPlain = op.head.kind == kindReserve && op.plain.read(op.body)
+		op.plain.key = op.head.key
 	}
 	a.next, a.end = 0, n
 	l.lookAtStock(a, a.ops[:n])
@@ -64,10 +65,10 @@ func (l *Ledger) look(a *lookahead) {
 // lookAtStock touches the SKUs of the window, then a stock row of each, then what that row lists.
 func (l *Ledger) lookAtStock(a *lookahead, ops []seenOp) {
 	for i := range ops {
-		if ops[i].isPlain {
-			h := ops[i].plain.hash
-			if x := &l.shards[l.shardOf(h)].byID; x.count > 0 {
-				a.sink += uint64(x.bucket(x.home(uint32(h))).used)
+		if p := &ops[i].plain; ops[i].isPlain {
+			a.sink += l.shards[l.shardOf(p.hash)].byID.touch(p.hash)
+			if !p.key.IsZero() {
+				a.sink += l.shards[l.shardOf(p.key.Hi)].results.touch(p.key.Lo)
 			}
 		}
 	}
@@ -91,8 +92,9 @@ func (l *Ledger) lookAtStock(a *lookahead, ops []seenOp) {
 }
 
 // plainReserve is what nearly every command of a sale is: a reserve of one line of a SKU that the
-// leader knew by number, without a key, a location or a ref. It is valid as [Validate] means it.
+// leader knew by number, without a location or a ref. It is valid as [Validate] means it.
 type plainReserve struct {
+	key          Key
 	id           string // shares the entry's bytes
 	hash         uint64 // of the id
 	channel, sku uint32

@@ -15,7 +15,7 @@ func (l *Ledger) Recall(op Op) (Result, bool) {
 	var v verdict
 	v.reset(l.index)
 	l.recall(n, op.Key, l.contentOf(op.Command), op.Command, &v, true)
-	r, err := DecodeResult(l.encodeVerdict(nil, &v))
+	r, err := DecodeResult(l.encodeVerdict(nil, &v), op.Command)
 	return r, err == nil
 }
 

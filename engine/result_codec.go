@@ -18,6 +18,7 @@ const (
 	resultStock
 	resultReservation
 	resultOps
+	resultAsAsked // a reserve of one line got all its units at one place: see asAsked
 )
 
 // AppendResult appends the encoded result to dst.
@@ -27,19 +28,75 @@ func AppendResult(dst []byte, r *Result) []byte {
 	return x.b
 }
 
-// DecodeResult reads one result. Its strings share p, which must not be used again. It returns an
-// error when p is not a whole result of a version that this build knows.
-func DecodeResult(p []byte) (Result, error) {
-	x := coder{mode: reading, b: p}
+// DecodeResult reads the result of a command. Its strings share p, which must not be used again, and
+// those of c. It returns an error when p is not a whole result, of a version that this build knows,
+// of such a command.
+func DecodeResult(p []byte, c Command) (Result, error) {
 	var r Result
-	r.wire(&x)
+	err := r.Decode(p, c)
+	return r, err
+}
+
+// Decode is DecodeResult into r, whose Reservation is used again: what an earlier result pointed to
+// must not be used any more. After an error r is the zero result.
+func (r *Result) Decode(p []byte, c Command) error {
+	x := coder{mode: reading, b: p}
+	room := r.Reservation
+	*r = Result{}
+	if len(p) > 1 && p[1] == resultAsAsked {
+		r.wireHead(&x, 0)
+		if room == nil {
+			room = newView()
+		}
+		r.Reservation = room
+		asAskedWire(&x, room, c)
+	} else {
+		r.wire(&x)
+	}
 	if x.bad == "" && len(x.b) != 0 {
 		x.bad = "bytes are left over"
 	}
 	if x.bad != "" {
-		return Result{}, fmt.Errorf("result: %s", x.bad)
+		*r = Result{}
+		return fmt.Errorf("result: %s", x.bad)
 	}
-	return r, nil
+	return nil
+}
+
+// asAskedWire codes what the caller of a reserve of one line cannot know, when all its units were
+// found at one place: reading fills in the rest from the command.
+func asAskedWire(x *coder, v *Reservation, c Command) {
+	var location string
+	if x.mode == writing {
+		location = v.Lines[0].Allocations[0].Location
+	}
+	x.uint(&v.Seq)
+	x.int(&v.Deadline)
+	x.string(&location)
+	if x.mode == writing {
+		return
+	}
+	asked, ok := c.(*Reserve)
+	if !ok || len(asked.Lines) != 1 {
+		x.fail("it is of another command")
+		return
+	}
+	line := &asked.Lines[0]
+	*v = Reservation{
+		ID: asked.ID, Seq: v.Seq, Channel: string(asked.Channel), State: Held,
+		Mode: asked.Mode, Deadline: v.Deadline, Lines: grow(v.Lines, 1),
+	}
+	to := &v.Lines[0]
+	*to = ReservationLine{
+		Line: 1, SKU: string(line.SKU), Qty: line.Qty, Wanted: line.Qty, Held: line.Qty,
+		Allocations: grow(to.Allocations, 1),
+	}
+	if asked.Commit {
+		v.State, to.Held, to.Committed = Committed, 0, line.Qty
+	}
+	to.Allocations[0] = Allocation{
+		SKU: to.SKU, Location: location, Held: to.Held, Committed: to.Committed,
+	}
 }
 
 func (r *Result) wire(x *coder) {
@@ -110,15 +167,21 @@ func part[T any](x *coder, p **T) *T {
 	return *p
 }
 
-// newView returns a reservation with room for the usual one line at one location, in one piece.
+// plainView is a reservation with room for the usual one line at one location, in one piece.
+type plainView struct {
+	r     Reservation
+	lines [1]ReservationLine
+	at    [1]Allocation
+}
+
+func (v *plainView) init() {
+	v.lines[0].Allocations = v.at[:]
+	v.r.Lines = v.lines[:]
+}
+
 func newView() *Reservation {
-	v := new(struct {
-		r     Reservation
-		lines [1]ReservationLine
-		at    [1]Allocation
-	})
-	v.lines[0].Allocations = v.at[:0]
-	v.r.Lines = v.lines[:0]
+	v := new(plainView)
+	v.init()
 	return &v.r
 }
 

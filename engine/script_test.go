@@ -114,7 +114,7 @@ func (s *script) entry(d *datadriven.TestData) (string, error) {
 	}
 	var results []engine.Result
 	for i := range e.ops {
-		r, err := engine.DecodeResult(bytes.Clone(s.out.Result(i)))
+		r, err := engine.DecodeResult(bytes.Clone(s.out.Result(i)), e.ops[i].command)
 		if err != nil {
 			return "", err
 		}

@@ -176,7 +176,7 @@ func (u *undoer) undo(now int64, ops []engine.Command) int {
 	}
 	for {
 		u.both(group(append([]engine.Command(nil), ops...)...), group())
-		r, err := engine.DecodeResult(u.outBusy.Result(0))
+		r, err := engine.DecodeResult(u.outBusy.Result(0), nil)
 		require.NoError(u.t, err)
 		if r.At >= len(ops) {
 			return len(ops)

@@ -58,7 +58,7 @@ func (l *localLedger) applyLocked(op engine.Op) engine.Result {
 		close(l.changed)
 		l.changed = make(chan struct{})
 	}
-	r, err := engine.DecodeResult(bytes.Clone(l.out.Result(0)))
+	r, err := engine.DecodeResult(bytes.Clone(l.out.Result(0)), op.Command)
 	require.NoError(l.t, err)
 	return r
 }
