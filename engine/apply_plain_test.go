@@ -42,3 +42,50 @@ func TestPlainReservesGoBothWays(t *testing.T) {
 	}
 	require.True(t, plain > 0 || *seedFlag != 0, "no plain reserve got what it asked for")
 }
+
+// TestANumberSaysItsName encodes ops by number, and deletes and defines their names again before they
+// are applied: they mean what is defined now.
+func TestANumberSaysItsName(t *testing.T) {
+	t.Parallel()
+	l := engine.New(engine.Options{})
+	var b engine.EntryBuilder
+	apply := func(commands ...engine.Command) []engine.Result {
+		e := entry{now: 1000, due: 1000}
+		for _, c := range commands {
+			e.ops = append(e.ops, keyedOp{command: c})
+		}
+		return applyPayload(l, l.Index()+1, encode(&b, l, e), &engine.Output{WantResults: true})
+	}
+	define := []engine.Command{
+		&engine.DefineSKU{SKU: "A"},
+		&engine.DefineLocation{
+			Location: "main", Kind: engine.Merchant, Master: "wms", Shortfall: engine.ShortfallNone,
+		},
+		&engine.DefineChannel{
+			Channel: "web", Kind: engine.ChannelAPI, Publish: engine.Pooled,
+			Locations: []engine.Name{"main"},
+		},
+	}
+	apply(define...)
+	early, ends := l.AppendOps(nil, nil, []engine.Op{
+		{Command: &engine.Set{SKU: "A", Location: "main", Value: 5, Source: "wms"}},
+		{Command: &engine.Reserve{
+			ID: "r1", Channel: "web", Mode: engine.Strict, Lines: []engine.Line{{SKU: "A", Qty: 5}},
+		}},
+	})
+	require.Len(t, ends, 2)
+	for _, r := range append(apply(
+		&engine.Delete{Kind: engine.ChannelName, Name: "web"},
+		&engine.Delete{Kind: engine.SKUName, Name: "A"},
+		&engine.Delete{Kind: engine.LocationName, Name: "main"},
+	), apply(define...)...) {
+		require.Equal(t, engine.Accepted, r.Refusal)
+	}
+	b.Reset()
+	b.Append(early, 2, false)
+	for i, r := range applyPayload(l, l.Index()+1, b.Seal(1000, 1000),
+		&engine.Output{WantResults: true}) {
+		require.Equal(t, engine.Accepted, r.Refusal, "op %d", i)
+	}
+	require.Empty(t, l.Check())
+}

@@ -16,7 +16,7 @@ const (
 	entryVersion  = 1
 	entryHeader   = 28
 	entryChecksum = 8
-	entryDefines  = 1 // some op defines or deletes a name
+	entryDefines  = 1 // some op may define or delete a name
 )
 
 // EntryError says that bytes are not an entry that this package wrote, or that they were changed
@@ -46,18 +46,36 @@ func (b *EntryBuilder) Grow(size int) {
 // Add appends an op with its names as they are. The command must pass [Validate].
 func (b *EntryBuilder) Add(op Op) { b.AddFor(nil, op) }
 
-// AddFor appends an op with the names that l knows in their numbered form, for the leader before it
-// proposes: it is shorter, and spares every node the look-up. It reads l. A nil l knows none.
+// AddFor is Add with the names that l knows in their numbered form; see [Ledger.AppendOps].
 func (b *EntryBuilder) AddFor(l *Ledger, op Op) {
 	if b.buf == nil {
 		b.Reset()
 	}
 	b.buf = appendOp(&b.coder, b.buf, op, l)
 	b.count++
-	switch op.Command.(type) {
-	case *DefineSKU, *DefineLocation, *DefineChannel, *Delete:
+	if Defines(op.Command) {
 		b.flags |= entryDefines
 	}
+}
+
+// Append appends n encoded ops; defines says whether one of them may define or delete a name.
+func (b *EntryBuilder) Append(ops []byte, n int, defines bool) {
+	if b.buf == nil {
+		b.Reset()
+	}
+	b.buf = append(b.buf, ops...)
+	b.count += uint32(n)
+	if defines {
+		b.flags |= entryDefines
+	}
+}
+
+// Ops is the encoded ops so far, until the builder is changed.
+func (b *EntryBuilder) Ops() []byte {
+	if b.buf == nil {
+		return nil
+	}
+	return b.buf[entryHeader:]
 }
 
 // Len is the number of ops so far.
@@ -86,7 +104,7 @@ func (b *EntryBuilder) Seal(now, due int64) []byte {
 type Entry struct {
 	Now, Due int64 // ms since 1970
 	Count    int   // number of ops
-	Defines  bool  // some op defines or deletes a name
+	Defines  bool  // some op may define or delete a name
 	ops      []byte
 }
 

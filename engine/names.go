@@ -110,33 +110,38 @@ func (l *Ledger) NameOf(k NameKind, number uint32) string {
 	return ""
 }
 
-// find returns the number of a name of either form, or 0 when it is unknown or deleted.
+// find returns the number of a name of either form, or 0 when it is unknown or deleted. A number that
+// was its name's before the name was deleted says that name, which may have another one by now.
 func (l *Ledger) find(k NameKind, n Name) uint32 {
 	num, isNumber := n.number()
+	if isNumber {
+		if l.stands(k, num) {
+			return num
+		}
+		n = Name(l.NameOf(k, num))
+	}
 	switch k {
 	case SKUName:
-		if !isNumber {
-			return l.findSKU(string(n))
-		}
-		if num < l.names.skuNext && !l.sku(num).deleted {
-			return num
-		}
+		return l.findSKU(string(n))
 	case LocationName:
-		if !isNumber {
-			return l.names.locations.byName[string(n)]
-		}
-		if int(num) <= len(l.names.locations.rows) && !l.location(num).gone {
-			return num
-		}
+		return l.names.locations.byName[string(n)]
 	case ChannelName:
-		if !isNumber {
-			return l.names.channels.byName[string(n)]
-		}
-		if int(num) <= len(l.names.channels.rows) && !l.channel(num).gone {
-			return num
-		}
+		return l.names.channels.byName[string(n)]
 	}
 	return 0
+}
+
+// stands reports whether a number is that of a name which is defined.
+func (l *Ledger) stands(k NameKind, num uint32) bool {
+	switch k {
+	case SKUName:
+		return num < l.names.skuNext && !l.sku(num).deleted
+	case LocationName:
+		return int(num) <= len(l.names.locations.rows) && !l.location(num).gone
+	case ChannelName:
+		return int(num) <= len(l.names.channels.rows) && !l.channel(num).gone
+	}
+	return false
 }
 
 func (l *Ledger) findSKU(name string) uint32 {

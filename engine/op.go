@@ -56,54 +56,6 @@ func DecodeOp(p []byte) (op Op, rest []byte, err error) {
 	return Op{Key: head.key, Command: c}, rest, nil
 }
 
-// SizeOf returns at least the encoded size of op, in a few ns and without encoding it.
-func SizeOf(op Op) int {
-	const head, number = 1 + 16 + 3, 10
-	switch c := op.Command.(type) {
-	case *Reserve:
-		return head + len(c.ID) + len(c.Channel) + 4*number + sizeOfLines(c.Lines)
-	case *Add:
-		return head + len(c.ID) + 4*number + sizeOfLines(c.Lines)
-	case *Mirror:
-		return head + len(c.ID) + len(c.Channel) + 4*number + sizeOfLines(c.Lines)
-	case *Commit:
-		return head + len(c.ID) + number + sizeOfPicks(c.Picks)
-	case *Release:
-		return head + len(c.ID) + len(c.Reason) + 2*number + sizeOfPicks(c.Picks)
-	case *Ship:
-		return head + len(c.ID) + len(c.Package) + len(c.Tracking) + 3*number + sizeOfPicks(c.Picks)
-	case *Return:
-		return head + len(c.ID) + len(c.Location) + 3*number + sizeOfPicks(c.Picks)
-	case *Set:
-		return head + len(c.SKU) + len(c.Location) + len(c.Source) + 6*number
-	case *Adjust:
-		return head + len(c.SKU) + len(c.Location) + len(c.Source) + len(c.Reason) + 5*number
-	case *Group:
-		n := head + number
-		for _, op := range c.Ops {
-			n += SizeOf(Op{Command: op})
-		}
-		return n
-	}
-	return len(AppendOp(nil, op)) // rare or small
-}
-
-func sizeOfLines(lines []Line) int {
-	n := 5
-	for i := range lines {
-		n += len(lines[i].SKU) + len(lines[i].Location) + len(lines[i].Ref) + 5 + 3*2
-	}
-	return n
-}
-
-func sizeOfPicks(picks []Pick) int {
-	n := 5
-	for i := range picks {
-		n += len(picks[i].Location) + 2 + 2 + 5
-	}
-	return n
-}
-
 type opHead struct {
 	kind kind
 	key  Key

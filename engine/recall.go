@@ -3,9 +3,11 @@ package engine
 import "math"
 
 // Recall returns the remembered answer to op, if its key is known; also the refusal of another
-// command under that key. It reads only, and is for answering repetitions without an entry.
+// command under that key. It reads only, and is for answering repetitions without an entry. Names may
+// be in either form.
 func (l *Ledger) Recall(op Op) (Result, bool) {
-	if op.Key.IsZero() || Validate(op.Command) != nil {
+	var f faults
+	if op.Command.check(&f); op.Key.IsZero() || f.reason != "" {
 		return Result{}, false
 	}
 	n := l.findAnswer(op.Key)

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"holdfast/engine"
 )
 
 // maxInFlight is how many batches may be on their way at once. With one, the disk idles while the
@@ -29,6 +27,7 @@ type batcher struct {
 		sealed   []*batch // full, in order
 		open     *batch   // nil when nothing waits
 		inFlight []*batch // taken and not answered, in order
+		usual    int      // bytes of the batch that was taken last: as much room has the next one
 		idle     bool     // the taking goroutine sleeps
 		closed   bool
 		quiet    bool
@@ -45,56 +44,42 @@ func newBatcher(c Config, m *metrics) *batcher {
 	}
 }
 
-// opsPool keeps the slices in which batches collect their commands.
-var opsPool = sync.Pool{New: func() any { return new([]engine.Op) }}
-
-// add puts op into the batch under construction and returns the batch and the place of op in it. It
-// never blocks. It fails with *OverloadedError or *NoLeaderError (closing); then nothing happened.
-func (q *batcher) add(op engine.Op, size int) (*batch, int, error) {
+// add puts the one command of c into the batch under construction and returns the batch and the place
+// of the command in it. It never blocks, and keeps nothing of c. It fails with *OverloadedError,
+// *TooLargeError or *NoLeaderError (closing); then nothing happened.
+func (q *batcher) add(c *commands) (*batch, int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err := q.checkLocked(priorityOf(op.Command), size); err != nil {
+	if err := q.checkLocked(c); err != nil {
 		return nil, 0, err
 	}
-	b, at := q.putLocked(op, size)
+	b, at, _ := q.putLocked(c, 0)
 	q.nudgeLocked()
 	return b, at, nil
 }
 
-// addAll puts ops into batches, one behind the other, all or none. whole says that another node
+// addAll puts commands into batches, one behind the other, all or none. whole says that another node
 // must take them all or none too, and in order; hopped that they came from another node. It fails
 // as add.
-func (q *batcher) addAll(ops []engine.Op, sizes []int32, whole, hopped bool) ([]span, error) {
-	total, p := 0, priorityHigh
-	for i := range ops {
-		total += int(sizes[i])
-		p = min(p, priorityOf(ops[i].Command))
-	}
+func (q *batcher) addAll(c *commands, whole, hopped bool) ([]span, error) {
+	spans := make([]span, 0, 1+len(c.buf)/maxBatchBytes+c.len()/maxBatchOps)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if err := q.checkLocked(p, total); err != nil {
+	if err := q.checkLocked(c); err != nil {
 		return nil, err
 	}
-	spans := make([]span, 0, 1+total/maxBatchBytes+len(ops)/maxBatchOps)
-	var s span
-	for i := range ops {
-		b, at := q.putLocked(ops[i], int(sizes[i]))
-		if b != s.b {
-			if s.b != nil {
-				spans = append(spans, s)
-				if whole {
-					b.after = s.b
-				}
-			}
-			s = span{b: b, at: at, from: i, to: i}
-			b.whole = b.whole || whole
-			b.hopped = b.hopped || hopped
+	for from := 0; from < c.len(); {
+		b, at, to := q.putLocked(c, from)
+		if whole && from > 0 {
+			b.after = spans[len(spans)-1].b
 		}
-		s.n++
-		s.to++
+		b.whole = b.whole || whole
+		b.hopped = b.hopped || hopped
+		spans = append(spans, span{b: b, at: at, n: to - from, from: from, to: to})
+		from = to
 	}
 	q.nudgeLocked()
-	return append(spans, s), nil
+	return spans, nil
 }
 
 // join returns the batch under construction, which then goes out even when it stays empty. hopped
@@ -112,11 +97,11 @@ func (q *batcher) join(hopped bool) (*batch, error) {
 	return b, nil
 }
 
-func (q *batcher) checkLocked(p priority, size int) error {
+func (q *batcher) checkLocked(c *commands) error {
 	if q.mu.closed {
 		return closing()
 	}
-	if err := q.admit.check(&q.mu.load, p, size, q.expectedLocked()); err != nil {
+	if err := q.admit.check(&q.mu.load, c.priority, len(c.buf), q.expectedLocked()); err != nil {
 		q.metrics.refused.Inc()
 		return err
 	}
@@ -136,12 +121,17 @@ func (q *batcher) expectedLocked() time.Duration {
 	return expected
 }
 
-func (q *batcher) putLocked(op engine.Op, size int) (*batch, int) {
-	b := q.openLocked(size)
-	b.ops = append(b.ops, op)
-	b.bytes += size
-	q.mu.load.bytes += size
-	return b, len(b.ops) - 1
+// putLocked puts as many commands as fit into one batch, from one place on, at least that one. It
+// returns the place of the first in the batch, and that of the first that did not fit.
+func (q *batcher) putLocked(c *commands, from int) (b *batch, at, to int) {
+	b = q.openLocked(len(c.run(from, from+1)))
+	at, to = b.count, b.room(c, from)
+	run := c.run(from, to)
+	b.entry.Append(run, to-from, c.defines)
+	b.count += to - from
+	b.bytes += len(run)
+	q.mu.load.bytes += len(run)
+	return b, at, to
 }
 
 // openLocked returns the batch under construction, a new one when size more bytes do not fit.
@@ -152,7 +142,8 @@ func (q *batcher) openLocked(size int) *batch {
 		}
 		q.mu.sealed = append(q.mu.sealed, b)
 	}
-	q.mu.open = newBatch(*opsPool.Get().(*[]engine.Op), time.Now())
+	q.mu.open = newBatch(time.Now())
+	q.mu.open.entry.Grow(q.mu.usual)
 	return q.mu.open
 }
 
@@ -183,6 +174,7 @@ func (q *batcher) next() *batch {
 		if len(q.mu.inFlight) < maxInFlight {
 			if b := q.takeLocked(); b != nil {
 				q.mu.inFlight = append(q.mu.inFlight, b)
+				q.mu.usual = min(b.bytes, maxBatchBytes)
 				q.mu.Unlock()
 				return b
 			}
@@ -209,24 +201,11 @@ func (q *batcher) takeLocked() *batch {
 	return b
 }
 
-// encoded forgets the commands of a batch, whose bytes are made; nobody may read them afterwards.
-func (q *batcher) encoded(b *batch) {
-	q.mu.Lock()
-	b.count = len(b.ops)
-	q.mu.Unlock()
-	clear(b.ops)
-	ops := b.ops[:0]
-	b.ops = nil
-	if cap(ops) <= maxBatchOps {
-		opsPool.Put(&ops)
-	}
-}
-
 // proposed makes the batch known to the state machine under its payload, before raft has it. When
 // it is not answered within limit its outcome is unknown: raft's own futures may hang for ever.
 //
 // It returns false when b is answered and must not go to raft: the batcher was abandoned while b was
-// being encoded, or it is closed and b is an entry of our own, which never queued; that one is
+// being stamped, or it is closed and b is an entry of our own, which never queued; that one is
 // answered here.
 func (q *batcher) proposed(b *batch, payload []byte, term uint64, limit time.Duration) bool {
 	q.mu.Lock()

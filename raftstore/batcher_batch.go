@@ -33,15 +33,15 @@ const (
 // under batcher.mu, then belongs to the batcher's goroutine, and is answered once: everything below
 // done is written before done is closed and never afterwards.
 type batch struct {
-	ops    []engine.Op
-	bytes  int       // estimated
-	waits  bool      // someone waits for the index, so it goes out even without a command
-	hopped bool      // holds commands that came from another node: it goes no further
-	whole  bool      // holds commands of a SubmitAll: another node takes all of it or nothing
-	after  *batch    // holds earlier commands of the same SubmitAll; nil for most
-	opened time.Time // when the first command joined
+	entry  engine.EntryBuilder // the commands
+	count  int                 // of them
+	bytes  int                 // of them
+	waits  bool                // someone waits for the index, so it goes out even without a command
+	hopped bool                // holds commands that came from another node: it goes no further
+	whole  bool                // holds commands of a SubmitAll: another node takes all of it or nothing
+	after  *batch              // holds earlier commands of the same SubmitAll; nil for most
+	opened time.Time           // when the first command joined
 
-	count   int         // of commands, once proposed
 	term    uint64      // in which it was proposed; 0 before, and when it was forwarded
 	payload []byte      // what raft was given; its address is the identity of the entry
 	limit   *time.Timer // our own deadline
@@ -55,13 +55,21 @@ type batch struct {
 	kinds []opKind // of each answer; nil: all are results
 }
 
-func newBatch(ops []engine.Op, now time.Time) *batch {
-	return &batch{ops: ops[:0], opened: now, done: make(chan struct{})}
-}
+func newBatch(now time.Time) *batch { return &batch{opened: now, done: make(chan struct{})} }
 
 // fits reports whether a command of size bytes may join.
 func (b *batch) fits(size int) bool {
-	return len(b.ops) == 0 || (len(b.ops) < maxBatchOps && b.bytes+size <= maxBatchBytes)
+	return b.count == 0 || (b.count < maxBatchOps && b.bytes+size <= maxBatchBytes)
+}
+
+// room returns the first of the commands behind from that does not fit beside those from there on.
+func (b *batch) room(c *commands, from int) (to int) {
+	first := c.ends[from] - len(c.run(from, from+1))
+	most := min(c.len(), from+maxBatchOps-b.count)
+	for to = from + 1; to < most && b.bytes+c.ends[to]-first <= maxBatchBytes; {
+		to++
+	}
+	return to
 }
 
 // wait blocks until the batch is answered. It returns the batch's own error, or *UnknownError when
@@ -96,21 +104,21 @@ func (b *batch) answer(i int) (opKind, []byte, error) {
 	return kind, b.buf[from:b.ends[i]:b.ends[i]], nil
 }
 
-// result decodes the answer to command i of an answered batch. It returns b.err, or the error that
-// stands in the slot.
-func (b *batch) result(i int) (engine.Result, error) {
+// result decodes the answer to command i of an answered batch, which is what, into r. It returns b.err,
+// or the error that stands in the slot; r is zero then.
+func (b *batch) result(i int, what engine.Command, r *engine.Result) error {
 	kind, p, err := b.answer(i)
+	if err == nil && kind != opResult {
+		err = kindError(kind, p)
+	}
 	if err != nil {
-		return engine.Result{}, err
+		*r = engine.Result{}
+		return err
 	}
-	if kind != opResult {
-		return engine.Result{}, kindError(kind, p)
+	if err := r.Decode(p, what); err != nil { // it was applied, and what it answered is lost
+		return &UnknownError{Cause: err}
 	}
-	r, err := engine.DecodeResult(p)
-	if err != nil { // it was applied, and what it answered is lost
-		return engine.Result{}, &UnknownError{Cause: err}
-	}
-	return r, nil
+	return nil
 }
 
 // kindError is the error that a slot which holds no result stands for; never nil.

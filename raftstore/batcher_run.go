@@ -9,25 +9,19 @@ import (
 	"holdfast/engine"
 )
 
-const (
-	// resolveSlice is how many commands are encoded under one hold of the lock, which their names
-	// need: some 15 µs, so that neither apply nor a read waits for the whole of a batch.
-	resolveSlice = 128
-	// dueLimit is the most holds that fall due in one entry.
-	dueLimit = 5000
-)
+// dueLimit is the most holds that fall due in one entry.
+const dueLimit = 5000
 
 // runBatches sends batches until the batcher is closed: to raft while this node leads, else to the
 // leader. It is the only goroutine that proposes.
 func (s *Store) runBatches() {
-	var enc encoder
 	for b := s.batcher.next(); b != nil; b = s.batcher.next() {
 		l, err := s.inOrder(b)
 		if err != nil {
 			s.batcher.settle(b, outcome{err: err})
 			continue
 		}
-		s.send(b, l, &enc)
+		s.send(b, l)
 	}
 }
 
@@ -53,13 +47,13 @@ func (s *Store) inOrder(b *batch) (*leadership, error) {
 }
 
 // send proposes b in the leadership l, or sends it to the leader when l is nil.
-func (s *Store) send(b *batch, l *leadership, enc *encoder) {
+func (s *Store) send(b *batch, l *leadership) {
 	if l != nil {
-		if err := s.openTerm(l, enc); err != nil {
+		if err := s.openTerm(l); err != nil {
 			s.batcher.settle(b, outcome{err: err})
 			return
 		}
-		s.propose(b, l, enc)
+		s.propose(b, l)
 		return
 	}
 	calls, addr, node := s.following.look(s.ctx, s.leader)
@@ -78,13 +72,13 @@ func (s *Store) send(b *batch, l *leadership, enc *encoder) {
 // propose gives b to raft as one entry. What becomes of it is learnt by the state machine, by
 // watch, or by nobody: then the batch's own deadline answers. A batch that is answered already,
 // because the node stops, does not go to raft.
-func (s *Store) propose(b *batch, l *leadership, enc *encoder) {
-	payload := enc.seal(s.machine, b.ops, l)
-	s.batcher.encoded(b)
-	if payload == nil {
+func (s *Store) propose(b *batch, l *leadership) {
+	now, due, err := s.machine.stamp(l)
+	if err != nil {
 		s.batcher.settle(b, outcome{err: closing()})
 		return
 	}
+	payload := b.entry.Seal(now, due)
 	if !s.batcher.proposed(b, payload, l.term, s.cfg.ProposeTimeout) {
 		return
 	}
@@ -134,16 +128,16 @@ func (s *Store) ended(b *batch, err error) {
 // openTerm makes sure that everything agreed in earlier terms is applied here before this node
 // leads: a barrier of our own, an empty entry, is the first of each term. In the first term of a
 // cluster the second one gives the cluster its id. It fails with *NoLeaderError.
-func (s *Store) openTerm(l *leadership, enc *encoder) error {
+func (s *Store) openTerm(l *leadership) error {
 	if l.opened.Load() {
 		return nil
 	}
-	if err := s.internal(nil, l, enc); err != nil {
+	if err := s.internal(l); err != nil {
 		return &NoLeaderError{Why: "the term's barrier: " + err.Error(), After: retrySoon}
 	}
 	if s.machine.clusterID() == ([16]byte{}) {
 		configure := &engine.Configure{Limits: engine.Limits{ClusterID: newClusterID()}}
-		if err := s.internal([]engine.Op{{Command: configure}}, l, enc); err != nil {
+		if err := s.internal(l, engine.Op{Command: configure}); err != nil {
 			return &NoLeaderError{Why: "the cluster's id: " + err.Error(), After: retrySoon}
 		}
 	}
@@ -156,42 +150,27 @@ func (s *Store) openTerm(l *leadership, enc *encoder) error {
 
 // internal proposes ops as an entry of their own and waits until it is applied. It returns the
 // batch's error.
-func (s *Store) internal(ops []engine.Op, l *leadership, enc *encoder) error {
-	b := newBatch(nil, time.Now())
-	b.ops = ops
-	s.propose(b, l, enc)
+func (s *Store) internal(l *leadership, ops ...engine.Op) error {
+	b := newBatch(time.Now())
+	if len(ops) > 0 {
+		c := s.machine.encode(ops...)
+		b.entry.Append(c.buf, c.len(), c.defines)
+		b.count = c.len()
+		c.release()
+	}
+	s.propose(b, l)
 	<-b.done
 	return b.err
 }
 
-// encoder makes the payloads of entries. Used by one goroutine.
-type encoder struct{ builder engine.EntryBuilder }
-
-// seal encodes ops, which it leaves as they are, with the names that the ledger knows as numbers,
-// stamps the time and returns the entry's payload, which belongs to the caller. It is nil when the
-// node is dead.
-func (e *encoder) seal(m *machine, ops []engine.Op, l *leadership) []byte {
-	e.builder.Reset()
-	var now, due int64
-	for rest := ops; ; rest = rest[resolveSlice:] {
-		last := len(rest) <= resolveSlice
-		m.mu.Lock()
-		if m.mu.broken {
-			m.mu.Unlock()
-			return nil
-		}
-		ledger := m.mu.ledger
-		for _, op := range rest[:min(len(rest), resolveSlice)] {
-			e.builder.AddFor(ledger, op)
-		}
-		if last {
-			now = l.clock.stamp(ledger.Now())
-			due = ledger.DueUpTo(now, dueLimit)
-		}
-		m.mu.Unlock()
-		if last {
-			break
-		}
+// stamp returns the time for the next entry, and up to when holds end in it, both in ms. It fails
+// with errDead when the ledger is half way through an entry that could not be applied.
+func (m *machine) stamp(l *leadership) (now, due int64, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.mu.broken {
+		return 0, 0, errDead
 	}
-	return e.builder.Seal(now, due)
+	now = l.clock.stamp(m.mu.ledger.Now())
+	return now, m.mu.ledger.DueUpTo(now, dueLimit), nil
 }

@@ -23,10 +23,12 @@ func TestABatchGoesOnlyInTheTermOfWhatItFollows(t *testing.T) {
 		n := c.leader()
 		c.stock(n, 10, "A")
 		then := n.lead.Load()
-		before := newBatch(nil, time.Now())
+		before := newBatch(time.Now())
 		require.True(t, n.batcher.proposed(before, []byte("lost"), then.term, time.Hour))
-		b := newBatch(nil, time.Now())
-		b.ops = []engine.Op{{Command: reserve("later", "A", 1, time.Hour)}}
+		b := newBatch(time.Now())
+		later := n.machine.encode(engine.Op{Command: reserve("later", "A", 1, time.Hour)})
+		b.entry.Append(later.buf, 1, false)
+		b.count = 1
 		b.after = before
 		l, err := n.inOrder(b)
 		require.NoError(t, err)
@@ -42,8 +44,7 @@ func TestABatchGoesOnlyInTheTermOfWhatItFollows(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
-		var enc encoder
-		n.send(b, l, &enc)
+		n.send(b, l)
 		assert.Equal(t, "no-leader", code(b.wait(t.Context())), "what it follows is lost")
 		assert.EqualValues(t, 10, c.available(n, false, "A"))
 		n.batcher.settle(before, outcome{})
@@ -68,7 +69,7 @@ func TestFuturesThatNeverEndKeepFewGoroutines(t *testing.T) {
 		f := silentFuture{end: make(chan struct{})}
 		var batches []*batch
 		for range 3 * maxWatched {
-			b := newBatch(nil, time.Now())
+			b := newBatch(time.Now())
 			require.True(t, s.batcher.proposed(b, []byte("p"), 1, s.cfg.ProposeTimeout))
 			s.watch(b, f)
 			batches = append(batches, b)

@@ -8,25 +8,24 @@ import (
 )
 
 // Submit runs one command and returns its result, which may be a refusal. The store changes nothing
-// in the command, and nobody else may from here on, nor what its strings and slices point to: after
-// an error it may still be waiting to be encoded.
+// in the command, and keeps nothing of it.
 //
 // It fails with *engine.FieldError (a fault that needs no state), *TooLargeError, *OverloadedError
 // or *NoLeaderError: then nothing happened. With *UnknownError, also when ctx ends first, it may
 // have happened.
-func (s *Store) Submit(ctx context.Context, op engine.Op) (engine.Result, error) {
+func (s *Store) Submit(ctx context.Context, op engine.Op) (r engine.Result, err error) {
 	if err := engine.Validate(op.Command); err != nil {
 		return engine.Result{}, err
 	}
-	var err error
 	if op.Command, err = s.withBasis(ctx, op.Command); err != nil {
 		return engine.Result{}, err
 	}
-	size := engine.SizeOf(op)
-	if size > maxOpBytes {
-		return engine.Result{}, &TooLargeError{Name: "command", Bytes: size, Most: maxOpBytes}
+	c := s.machine.encode(op)
+	defer c.release()
+	if err := c.checkSize(0); err != nil {
+		return engine.Result{}, err
 	}
-	b, at, err := s.batcher.add(op, size)
+	b, at, err := s.batcher.add(c)
 	if err != nil {
 		if r, ok := s.recall(op, err); ok {
 			return r, nil
@@ -36,7 +35,7 @@ func (s *Store) Submit(ctx context.Context, op engine.Op) (engine.Result, error)
 	if err := b.wait(ctx); err != nil {
 		return engine.Result{}, err
 	}
-	return b.result(at)
+	return r, b.result(at, op.Command, &r)
 }
 
 // recall looks for a remembered answer when admission refused, so that replays are answered however
@@ -54,56 +53,74 @@ func (s *Store) recall(op engine.Op, err error) (engine.Result, bool) {
 }
 
 // SubmitAll runs commands in their order, with those of others in between where they span several
-// entries. done is called once for each, in order, before SubmitAll returns; i is its place in ops.
+// entries. done is called once for each, in order, before SubmitAll returns; i is its place in ops,
+// and r and what it points to are done's until it returns.
 //
 // Each command gets what Submit would have given it, with two differences: admission takes all of
 // them or none; and once one may not have happened, none of the later ones of this call happens:
-// they fail with *NoLeaderError. The commands must not change, as in Submit, nor ops until SubmitAll
-// returns.
+// they fail with *NoLeaderError. Nobody may change ops or a command until SubmitAll returns.
 func (s *Store) SubmitAll(ctx context.Context, ops []engine.Op,
 	done func(i int, r engine.Result, err error)) {
-	c := call{ops: ops, sizes: make([]int32, len(ops))}
+	c := call{ops: ops, done: done}
 	for i := range ops {
 		c.check(ctx, s, i)
 	}
-	kept := c.kept()
-	if len(kept) == 0 {
-		c.finish(done, len(ops))
-		return
+	if kept := c.kept(); len(kept) > 0 {
+		s.submitKept(ctx, &c, kept)
 	}
-	spans, err := s.batcher.addAll(kept, c.sizes[:len(kept)], true, false)
+	c.finish(len(ops))
+}
+
+// submitKept queues the commands that can be, and answers them.
+func (s *Store) submitKept(ctx context.Context, c *call, kept []engine.Op) {
+	encoded := s.machine.encode(kept...)
+	if c.tooLarge(encoded) {
+		encoded.release()
+		if kept = c.kept(); len(kept) == 0 {
+			return
+		}
+		encoded = s.machine.encode(kept...)
+	}
+	spans, err := s.batcher.addAll(encoded, true, false)
+	encoded.release()
+	var r engine.Result // its room is used again and again
 	if err != nil {
 		for _, op := range kept {
-			c.finish(done, c.place())
-			r, known := s.recall(op, err)
-			if known {
-				c.answer(done, r, nil)
+			c.finish(c.place())
+			if known, ok := s.recall(op, err); ok {
+				c.answer(known, nil)
 			} else {
-				c.answer(done, engine.Result{}, err)
+				c.answer(engine.Result{}, err)
 			}
 		}
-		c.finish(done, len(ops))
 		return
 	}
 	for _, sp := range spans {
 		err := sp.b.wait(ctx)
-		for k := range sp.n {
-			c.finish(done, c.place())
+		for k, op := range kept[sp.from:sp.to] {
+			c.finish(c.place())
 			if err != nil {
-				c.answer(done, engine.Result{}, err)
+				c.answer(engine.Result{}, err)
 				continue
 			}
-			r, err := sp.b.result(sp.at + k)
-			c.answer(done, r, err)
+			err := sp.b.result(sp.at+k, op.Command, &r)
+			c.answer(r, err)
 		}
 	}
-	c.finish(done, len(ops))
+}
+
+// checkSize fails with *TooLargeError when the command at a place fits into no batch.
+func (c *commands) checkSize(i int) error {
+	if size := len(c.run(i, i+1)); size > maxOpBytes {
+		return &TooLargeError{Name: "command", Bytes: size, Most: maxOpBytes}
+	}
+	return nil
 }
 
 // call is one SubmitAll: which of its commands failed before they were queued, and how far it is.
 type call struct {
 	ops    []engine.Op
-	sizes  []int32
+	done   func(i int, r engine.Result, err error)
 	copied bool    // ops is no longer the caller's
 	errs   []error // nil while no command failed
 	next   int     // the first command that is not answered
@@ -122,23 +139,19 @@ func (c *call) check(ctx context.Context, s *Store, i int) {
 		}
 		c.ops[i] = op
 	}
-	if err == nil {
-		size := engine.SizeOf(op)
-		c.sizes[i] = int32(min(size, maxOpBytes+1))
-		if size > maxOpBytes {
-			err = &TooLargeError{Name: "command", Bytes: size, Most: maxOpBytes}
-		}
+	if err != nil {
+		c.fail(i, err)
 	}
-	if err == nil {
-		return
-	}
+}
+
+func (c *call) fail(i int, err error) {
 	if c.errs == nil {
 		c.errs = make([]error, len(c.ops))
 	}
 	c.errs[i] = err
 }
 
-// kept returns the commands that can be queued, with their sizes in front.
+// kept returns the commands that can be queued.
 func (c *call) kept() []engine.Op {
 	if c.errs == nil {
 		return c.ops
@@ -146,11 +159,31 @@ func (c *call) kept() []engine.Op {
 	var kept []engine.Op
 	for i, op := range c.ops {
 		if c.errs[i] == nil {
-			c.sizes[len(kept)] = c.sizes[i]
 			kept = append(kept, op)
 		}
 	}
 	return kept
+}
+
+// tooLarge fails the kept commands that are too large, which shows once they are encoded, and reports
+// whether there were any.
+func (c *call) tooLarge(encoded *commands) (any bool) {
+	if len(encoded.buf) <= maxOpBytes {
+		return false
+	}
+	places := make([]int, 0, encoded.len()) // of the kept ones in ops
+	for i := range c.ops {
+		if c.errs == nil || c.errs[i] == nil {
+			places = append(places, i)
+		}
+	}
+	for k, i := range places {
+		if err := encoded.checkSize(k); err != nil {
+			c.fail(i, err)
+			any = true
+		}
+	}
+	return any
 }
 
 // place is the place of the next command that was queued.
@@ -163,13 +196,13 @@ func (c *call) place() int {
 }
 
 // finish answers the commands in front of end that were never queued.
-func (c *call) finish(done func(int, engine.Result, error), end int) {
+func (c *call) finish(end int) {
 	for ; c.next < end; c.next++ {
-		done(c.next, engine.Result{}, c.errs[c.next])
+		c.done(c.next, engine.Result{}, c.errs[c.next])
 	}
 }
 
-func (c *call) answer(done func(int, engine.Result, error), r engine.Result, err error) {
-	done(c.next, r, err)
+func (c *call) answer(r engine.Result, err error) {
+	c.done(c.next, r, err)
 	c.next++
 }

@@ -3,6 +3,7 @@ package raftstore
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,33 +22,43 @@ func testBatcher(c Config) *batcher {
 
 func tick() engine.Op { return engine.Op{Command: &engine.Tick{}} }
 
+// sized are commands of so many bytes each, of which only the length counts.
+func sized(bytes ...int) *commands {
+	c := &commands{priority: priorityHigh}
+	for _, n := range bytes {
+		c.buf = append(c.buf, make([]byte, n)...)
+		c.ends = append(c.ends, len(c.buf))
+	}
+	return c
+}
+
 func TestBatchesCloseAtTheirBounds(t *testing.T) {
 	t.Parallel()
 	q := testBatcher(Config{})
 	var first, second *batch
 	for range maxBatchOps + 1 {
-		b, _, err := q.add(tick(), 10)
+		b, _, err := q.add(sized(10))
 		require.NoError(t, err)
 		if first == nil {
 			first = b
 		}
 		second = b
 	}
-	assert.Len(t, first.ops, maxBatchOps)
-	assert.Len(t, second.ops, 1)
+	assert.Equal(t, maxBatchOps, first.count)
+	assert.Equal(t, 1, second.count)
 	require.Same(t, first, q.next())
 	require.Same(t, second, q.next())
 
-	half, _, err := q.add(tick(), maxBatchBytes/2)
+	half, _, err := q.add(sized(maxBatchBytes / 2))
 	require.NoError(t, err)
-	fits, _, err := q.add(tick(), maxBatchBytes/2)
+	fits, _, err := q.add(sized(maxBatchBytes / 2))
 	require.NoError(t, err)
 	assert.Same(t, half, fits)
-	large, at, err := q.add(tick(), maxOpBytes)
+	large, at, err := q.add(sized(maxOpBytes))
 	require.NoError(t, err)
 	assert.NotSame(t, half, large, "a large command is alone")
 	assert.Zero(t, at)
-	after, _, err := q.add(tick(), 1)
+	after, _, err := q.add(sized(1))
 	require.NoError(t, err)
 	assert.NotSame(t, large, after)
 }
@@ -65,7 +76,7 @@ func TestOnlyThreeBatchesAreOnTheirWay(t *testing.T) {
 		}()
 		var sent []*batch
 		for range 5 {
-			b, _, err := q.add(tick(), 1)
+			b, _, err := q.add(sized(1))
 			require.NoError(t, err)
 			sent = append(sent, b)
 			synctest.Wait()
@@ -78,7 +89,7 @@ func TestOnlyThreeBatchesAreOnTheirWay(t *testing.T) {
 		require.NoError(t, sent[0].wait(t.Context()))
 		assert.EqualValues(t, 7, sent[0].index)
 
-		last, _, err := q.add(tick(), 1)
+		last, _, err := q.add(sized(1))
 		require.NoError(t, err)
 		q.close()
 		assert.Equal(t, "no-leader", code(last.wait(t.Context())), "it was never taken")
@@ -87,7 +98,7 @@ func TestOnlyThreeBatchesAreOnTheirWay(t *testing.T) {
 			assert.Equal(t, "outcome-unknown", code(b.wait(t.Context())))
 		}
 		<-q.quiet
-		_, _, err = q.add(tick(), 1)
+		_, _, err = q.add(sized(1))
 		assert.Equal(t, "no-leader", code(err))
 		_, err = q.join(false)
 		assert.Equal(t, "no-leader", code(err))
@@ -97,7 +108,7 @@ func TestOnlyThreeBatchesAreOnTheirWay(t *testing.T) {
 func TestABatchIsAnsweredOnce(t *testing.T) {
 	t.Parallel()
 	q := testBatcher(Config{})
-	b, _, err := q.add(tick(), 100)
+	b, _, err := q.add(sized(100))
 	require.NoError(t, err)
 	require.Same(t, b, q.next())
 	assert.Equal(t, 100, q.queued())
@@ -111,7 +122,7 @@ func TestABatchIsAnsweredOnce(t *testing.T) {
 func TestABatchOfOursIsKnownByItsVeryBytes(t *testing.T) {
 	t.Parallel()
 	q := testBatcher(Config{})
-	b, _, err := q.add(tick(), 1)
+	b, _, err := q.add(sized(1))
 	require.NoError(t, err)
 	q.next()
 	payload := []byte("payload")
@@ -130,7 +141,7 @@ func TestOurOwnDeadlineAnswers(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		q := testBatcher(Config{})
-		b, _, err := q.add(tick(), 1)
+		b, _, err := q.add(sized(1))
 		require.NoError(t, err)
 		q.next()
 		q.proposed(b, []byte("p"), 1, 10*time.Second)
@@ -145,7 +156,7 @@ func TestOurOwnDeadlineAnswers(t *testing.T) {
 func TestACallThatGivesUpDoesNotKnow(t *testing.T) {
 	t.Parallel()
 	q := testBatcher(Config{})
-	b, _, err := q.add(tick(), 1)
+	b, _, err := q.add(sized(1))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("the client left")
@@ -170,13 +181,10 @@ func TestAJoinedBatchGoesOutEmpty(t *testing.T) {
 func TestACallSpansBatchesInOrder(t *testing.T) {
 	t.Parallel()
 	q := testBatcher(Config{})
-	_, _, err := q.add(tick(), 1) // somebody else's, in front
+	_, _, err := q.add(sized(1)) // somebody else's, in front
 	require.NoError(t, err)
-	ops, sizes := make([]engine.Op, 3*maxBatchOps), make([]int32, 3*maxBatchOps)
-	for i := range ops {
-		ops[i], sizes[i] = tick(), 1
-	}
-	spans, err := q.addAll(ops, sizes, true, false)
+	c := sized(slices.Repeat([]int{1}, 3*maxBatchOps)...)
+	spans, err := q.addAll(c, true, false)
 	require.NoError(t, err)
 	require.Len(t, spans, 4)
 	next := 0
@@ -193,7 +201,7 @@ func TestACallSpansBatchesInOrder(t *testing.T) {
 			assert.Same(t, spans[i-1].b, s.b.after)
 		}
 	}
-	assert.Equal(t, len(ops), next)
+	assert.Equal(t, c.len(), next)
 }
 
 func TestAdmission(t *testing.T) {
@@ -246,15 +254,14 @@ func TestTheExpectedWaitFollowsTheDrain(t *testing.T) {
 	assert.InDelta(t, float64(50*time.Millisecond), float64(l.expected(50-maxInFlight)), 2e6)
 }
 
-func TestABatchThatIsAnsweredWhileItIsEncodedDoesNotGoOut(t *testing.T) {
+func TestABatchThatIsAnsweredWhileItIsStampedDoesNotGoOut(t *testing.T) {
 	t.Parallel()
 	q := testBatcher(Config{})
-	_, _, err := q.add(tick(), 10)
+	_, _, err := q.add(sized(10))
 	require.NoError(t, err)
-	b := q.next() // from here on it is being encoded
+	b := q.next() // from here on it is being stamped
 	q.close()
 	q.abandon(errClosing)
-	q.encoded(b)
 	assert.False(t, q.proposed(b, []byte("x"), 1, time.Hour), "raft must not get it")
 	q.abandon(errClosing) // a second time: it finds nothing
 	assert.Equal(t, "outcome-unknown", code(b.wait(t.Context())))
@@ -265,7 +272,7 @@ func TestAnEntryOfOurOwnDoesNotOutliveTheBatcher(t *testing.T) {
 	q := testBatcher(Config{})
 	q.close()
 	<-q.quiet
-	b := newBatch(nil, time.Now())
+	b := newBatch(time.Now())
 	assert.False(t, q.proposed(b, []byte("x"), 1, time.Hour))
 	assert.Equal(t, "no-leader", code(b.wait(t.Context())), "it did not happen")
 	q.abandon(errClosing)

@@ -102,16 +102,13 @@ func (s *Store) untilTick() time.Duration {
 
 // tick proposes a tick and waits until it is applied. It returns the batch's error.
 func (s *Store) tick(ctx context.Context) error {
-	op := engine.Op{Command: &engine.Tick{}}
-	b, at, err := s.batcher.add(op, engine.SizeOf(op))
+	c := s.machine.encode(engine.Op{Command: &engine.Tick{}})
+	b, _, err := s.batcher.add(c)
+	c.release()
 	if err != nil {
 		return err
 	}
-	if err := b.wait(ctx); err != nil {
-		return err
-	}
-	_, err = b.result(at)
-	return err
+	return b.wait(ctx)
 }
 
 // poke leaves one token in ch, which has room for one.

@@ -21,8 +21,8 @@ const forwardVersion = 1
 // which comes when that node leads no more. It runs on a goroutine of its own, one for a batch, and
 // never sends twice.
 func (s *Store) forward(calls context.Context, b *batch, addr, node string) {
-	body := appendForward(nil, forwarded{ops: b.ops, whole: b.whole, waits: b.waits})
-	s.batcher.encoded(b)
+	body := appendForward(nil, b.whole, b.waits, b.count, b.entry.Ops())
+	b.entry = engine.EntryBuilder{}
 	ctx, cancel := context.WithTimeout(calls, s.cfg.ProposeTimeout)
 	defer cancel()
 	s.metrics.forwarded.Add(float64(b.count))
@@ -84,16 +84,12 @@ func (s *Store) runForwarded(ctx context.Context, f forwarded) reply {
 	if len(f.ops) == 0 {
 		return reply{}
 	}
-	sizes := make([]int32, len(f.ops))
-	for i := range f.ops {
-		sizes[i] = int32(engine.SizeOf(f.ops[i]))
-	}
-	spans, err := s.batcher.addAll(f.ops, sizes, f.whole, true)
+	spans, err := s.batcher.addAll(&f.encoded, f.whole, true)
 	if err == nil {
 		return collect(ctx, spans)
 	}
 	if _, over := err.(*OverloadedError); over && !f.whole {
-		return s.forwardEach(ctx, f.ops, sizes)
+		return s.forwardEach(ctx, f)
 	}
 	var all reply
 	for range f.ops {
@@ -104,21 +100,22 @@ func (s *Store) runForwarded(ctx context.Context, f forwarded) reply {
 
 // forwardEach queues what still fits of a batch that does not fit as a whole, command by command,
 // as Submit would here.
-func (s *Store) forwardEach(ctx context.Context, ops []engine.Op, sizes []int32) reply {
+func (s *Store) forwardEach(ctx context.Context, f forwarded) reply {
 	var all reply
-	each := make([][]span, len(ops))
-	errs := make([]error, len(ops))
-	for i := range ops {
-		each[i], errs[i] = s.batcher.addAll(ops[i:i+1], sizes[i:i+1], false, true)
+	each := make([][]span, len(f.ops))
+	errs := make([]error, len(f.ops))
+	for i, op := range f.ops {
+		one := f.encoded.only(i, priorityOf(op.Command))
+		each[i], errs[i] = s.batcher.addAll(one, false, true)
 	}
-	for i := range ops {
+	for i, op := range f.ops {
 		if errs[i] == nil {
 			one := collect(ctx, each[i])
 			all.index = max(all.index, one.index)
 			all.add(one.kinds[0], one.body)
 			continue
 		}
-		if r, ok := s.recall(ops[i], errs[i]); ok {
+		if r, ok := s.recall(op, errs[i]); ok {
 			all.add(opResult, engine.AppendResult(nil, &r))
 			continue
 		}
@@ -227,11 +224,12 @@ func parseReply(p []byte, count int) outcome {
 
 var errReply = errors.New("the leader's answer cannot be read")
 
-// forwarded is a batch on its way to the leader.
+// forwarded is a batch that came to the leader.
 type forwarded struct {
-	ops   []engine.Op
-	whole bool // all or nothing, in order
-	waits bool // somebody waits for an index; so it is without commands, whatever stands here
+	ops     []engine.Op
+	encoded commands // the same, as they came
+	whole   bool     // all or nothing, in order
+	waits   bool     // somebody waits for an index; so it is without commands, whatever stands here
 }
 
 // The bits of the second byte of a forwarded batch.
@@ -241,24 +239,21 @@ const (
 )
 
 // appendForward encodes a batch for the leader: version, flags, count, commands.
-func appendForward(dst []byte, f forwarded) []byte {
+func appendForward(dst []byte, whole, waits bool, count int, ops []byte) []byte {
 	flags := byte(0)
-	if f.whole {
+	if whole {
 		flags |= flagWhole
 	}
-	if f.waits {
+	if waits {
 		flags |= flagWaits
 	}
 	dst = append(dst, forwardVersion, flags)
-	dst = binary.AppendUvarint(dst, uint64(len(f.ops)))
-	for i := range f.ops {
-		dst = engine.AppendOp(dst, f.ops[i])
-	}
-	return dst
+	dst = binary.AppendUvarint(dst, uint64(count))
+	return append(dst, ops...)
 }
 
-// parseForward decodes a forwarded batch. The commands share p. It fails when the version is
-// another's, or with engine's error.
+// parseForward decodes a forwarded batch, which shares p. It fails when the version is another's, or
+// with engine's error.
 func parseForward(p []byte) (forwarded, error) {
 	if len(p) < 3 || p[0] != forwardVersion {
 		return forwarded{}, errForward
@@ -268,16 +263,21 @@ func parseForward(p []byte) (forwarded, error) {
 	if n <= 0 || count > maxBatchOps {
 		return forwarded{}, errForward
 	}
-	p = p[2+n:]
+	all := p[2+n:]
+	f.encoded = commands{buf: all, priority: priorityHigh}
 	f.ops = make([]engine.Op, 0, count)
-	for range count {
-		op, rest, err := engine.DecodeOp(p)
+	for rest := all; len(f.ops) < int(count); {
+		op, behind, err := engine.DecodeOp(rest)
 		if err != nil {
 			return forwarded{}, err
 		}
-		f.ops, p = append(f.ops, op), rest
+		rest = behind
+		f.ops = append(f.ops, op)
+		f.encoded.ends = append(f.encoded.ends, len(all)-len(rest))
+		f.encoded.priority = min(f.encoded.priority, priorityOf(op.Command))
+		f.encoded.defines = f.encoded.defines || engine.Defines(op.Command)
 	}
-	if len(p) > 0 {
+	if n := len(f.encoded.ends); n == 0 && len(all) > 0 || n > 0 && f.encoded.ends[n-1] < len(all) {
 		return forwarded{}, errForward
 	}
 	return f, nil

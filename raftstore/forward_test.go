@@ -30,11 +30,11 @@ func TestAReplyComesBackAsItWas(t *testing.T) {
 	assert.Equal(t, "one", string(p))
 	var codes []string
 	for i := 2; i < 6; i++ {
-		_, err := b.result(i)
+		err := b.result(i, nil, new(engine.Result))
 		codes = append(codes, code(err))
 	}
 	assert.Equal(t, []string{"overloaded", "no-leader", "outcome-unknown", "too-large"}, codes)
-	_, err = b.result(5)
+	err = b.result(5, nil, new(engine.Result))
 	var large interface {
 		Limit() string
 		Max() int64
@@ -42,7 +42,7 @@ func TestAReplyComesBackAsItWas(t *testing.T) {
 	require.ErrorAs(t, err, &large)
 	assert.Equal(t, "command", large.Limit())
 	assert.EqualValues(t, 7, large.Max())
-	_, err = b.result(2)
+	err = b.result(2, nil, new(engine.Result))
 	var over *OverloadedError
 	require.ErrorAs(t, err, &over)
 	assert.Equal(t, 1500*time.Millisecond, over.After)
@@ -90,13 +90,13 @@ func TestAReplyThatCannotBeReadIsUnknown(t *testing.T) {
 
 func TestForwardedBatchesThatCannotBeReadAreRefused(t *testing.T) {
 	t.Parallel()
-	empty := appendForward(nil, forwarded{whole: true})
+	empty := appendForward(nil, true, false, 0, nil)
 	f, err := parseForward(empty)
 	require.NoError(t, err)
 	assert.Empty(t, f.ops)
 	assert.True(t, f.whole)
 	assert.False(t, f.waits)
-	f, err = parseForward(appendForward(nil, forwarded{waits: true, ops: []engine.Op{tick()}}))
+	f, err = parseForward(appendForward(nil, false, true, 1, engine.AppendOp(nil, tick())))
 	require.NoError(t, err)
 	assert.True(t, f.waits)
 	assert.False(t, f.whole)

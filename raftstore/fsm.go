@@ -27,6 +27,14 @@ type machine struct {
 		sweep  *engine.Sweep // nil while no checkpoint is being written
 	}
 
+	// names is the ledger again, for those who encode beside apply: they read its names and nothing
+	// else, and only an entry that defines takes names for writing. It is taken under mu, never the
+	// other way round.
+	names struct {
+		sync.RWMutex
+		ledger *engine.Ledger
+	}
+
 	applied      atomic.Uint64 // index of the newest entry in the ledger: our own, not raft's
 	nextDeadline atomic.Int64  // ms; 0: nothing has a deadline
 	unfinished   atomic.Bool   // an entry left work over: a tick goes on with it
@@ -162,6 +170,10 @@ func (m *machine) applyLocked(index uint64, entry engine.Entry) (err error) {
 	if ledger.Index()+1 < index { // entries of raft's own, which never come here
 		ledger.SkipTo(index - 1)
 	}
+	if entry.Defines {
+		m.names.Lock()
+		defer m.names.Unlock()
+	}
 	ledger.Apply(index, entry, &m.out)
 	if len(m.out.Events) > 0 && ledger.LastEvent() > m.eventsSkip {
 		if err := m.events.Append(m.out.Events); err != nil {
@@ -266,6 +278,9 @@ func (m *machine) adopt(ledger *engine.Ledger, meta CheckpointMeta) error {
 	}
 	m.mu.Lock()
 	m.mu.ledger = ledger
+	m.names.Lock()
+	m.names.ledger = ledger
+	m.names.Unlock()
 	m.eventsSkip = meta.Events.Seq
 	m.noteLocked(ledger)
 	index := ledger.Index()

@@ -146,7 +146,7 @@ func refused(t *testing.T, c *cluster, whole bool) (leader, follower *node) {
 	leader.batcher.mu.Unlock()
 	op := engine.Op{Command: reserve("r", "A", 1, time.Hour)}
 	follower.batcher.mu.Lock()
-	b, _ := follower.batcher.putLocked(op, engine.SizeOf(op))
+	b, _, _ := follower.batcher.putLocked(follower.machine.encode(op), 0)
 	b.whole = whole
 	follower.batcher.mu.Unlock()
 	return leader, follower

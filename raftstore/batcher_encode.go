@@ -1,0 +1,66 @@
+package raftstore
+
+import (
+	"sync"
+
+	"holdfast/engine"
+)
+
+// commands are the commands of one call, encoded one behind the other: the bytes that the log will
+// have. They are made by the caller's goroutine, so that the one that proposes only puts them
+// together.
+type commands struct {
+	buf      []byte
+	ends     []int    // of each in buf
+	priority priority // the lowest of theirs
+	defines  bool     // one may define or delete a name
+}
+
+// encodeSlice is how many commands are encoded under one hold of the names: an entry that defines
+// waits for at most so many.
+const encodeSlice = 256
+
+var commandsPool = sync.Pool{New: func() any { return new(commands) }}
+
+// release gives c back for other calls.
+func (c *commands) release() {
+	if cap(c.buf) <= maxOpBytes {
+		commandsPool.Put(c)
+	}
+}
+
+// encode returns ops encoded, with the names that this node knows by number. The caller releases
+// them.
+func (m *machine) encode(ops ...engine.Op) *commands {
+	c := commandsPool.Get().(*commands)
+	c.buf, c.ends, c.priority, c.defines = c.buf[:0], c.ends[:0], priorityHigh, false
+	for i := range ops {
+		c.priority = min(c.priority, priorityOf(ops[i].Command))
+		c.defines = c.defines || engine.Defines(ops[i].Command)
+	}
+	for len(ops) > 0 {
+		n := min(len(ops), encodeSlice)
+		m.names.RLock()
+		c.buf, c.ends = m.names.ledger.AppendOps(c.buf, c.ends, ops[:n])
+		m.names.RUnlock()
+		ops = ops[n:]
+	}
+	return c
+}
+
+func (c *commands) len() int { return len(c.ends) }
+
+// run is the bytes of the commands between two places.
+func (c *commands) run(from, to int) []byte {
+	first := 0
+	if from > 0 {
+		first = c.ends[from-1]
+	}
+	return c.buf[first:c.ends[to-1]]
+}
+
+// only returns the command at a place by itself; it shares the bytes.
+func (c *commands) only(i int, p priority) *commands {
+	b := c.run(i, i+1)
+	return &commands{buf: b, ends: []int{len(b)}, priority: p, defines: c.defines}
+}
