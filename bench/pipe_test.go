@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -148,21 +149,53 @@ func holdfast(b *testing.B, nodes int) {
 		}
 		submit(b, leader, ops)
 	}
-	all := make([]engine.Op, b.N) // made before, as the payload of the bare pipe is
-	for i := range all {
-		all[i] = w.reserve(i)
+	var each [callers]orders // made before, as the payload of the bare pipe is
+	for c := range each {
+		each[c].fill(w, batch)
 	}
+	runtime.GC()
 	b.ResetTimer()
 	var wg sync.WaitGroup
 	for c := range callers {
 		wg.Go(func() {
 			for from := c * batch; from < b.N; from += callers * batch {
-				submit(b, leader, all[from:min(b.N, from+batch)])
+				submit(b, leader, each[c].from(w, from, min(b.N, from+batch)))
 			}
 		})
 	}
 	wg.Wait()
 	perSecond(b)
+}
+
+// orders are one caller's reserves, with the same room for every batch, so that the load costs little
+// beside what is measured.
+type orders struct {
+	ops []engine.Op
+	ids []byte
+}
+
+func (o *orders) fill(w *world, n int) {
+	for i := range n {
+		o.ops = append(o.ops, w.reserve(i))
+		o.ids = append(o.ids, orderID(i)...)
+	}
+}
+
+// from makes the orders between two numbers.
+func (o *orders) from(w *world, from, to int) []engine.Op {
+	const size = len("order-") + 18
+	for i := range to - from {
+		id := o.ids[i*size : (i+1)*size]
+		for at, v := size-1, from+i; v > 0; at, v = at-1, v/10 {
+			id[at] = byte('0' + v%10)
+		}
+	}
+	ids := string(o.ids)
+	for i := range to - from {
+		c := o.ops[i].Command.(*engine.Reserve)
+		c.ID, c.Lines[0].SKU = ids[i*size:(i+1)*size], w.name(from+i)
+	}
+	return o.ops[:to-from]
 }
 
 // formStores starts nodes of Holdfast and returns the leader.

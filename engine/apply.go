@@ -52,7 +52,6 @@ type scratch struct {
 	load      int64 // rows that this entry has looked at; see entryLoad
 	result    Result
 	view      Reservation
-	asAsked   plainView // of encodeAsAsked
 	stock     StockResult
 	grouped   []byte // encoded results of a group's ops
 }
@@ -209,7 +208,7 @@ func (l *Ledger) run(key Key, c Command, v *verdict, results bool) {
 	v.reset(l.index)
 	f := &l.work.faults
 	*f = faults{}
-	if c.check(f); f.reason != "" {
+	if f.check(c); f.reason != "" {
 		v.refuse(Invalid, f.field)
 		return
 	}

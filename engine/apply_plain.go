@@ -1,7 +1,5 @@
 package engine
 
-import "github.com/zeebo/xxh3"
-
 // reservePlain is reserve, with what surrounds it in run, for a plain reserve that gets all its units
 // at one place. It does not do other things, only fewer: no demand to be summed, no kit, no list of
 // takes. ok is false, and nothing is changed, for whatever else it may be; then run has the say.
@@ -84,28 +82,3 @@ func (l *Ledger) plainPlace(ch *channelDef, c *plainReserve) stockRef {
 	}
 	return 0
 }
-
-// plainContent is contentOfReserve for a plain reserve.
-func plainContent(c *plainReserve, channel, sku uint64) uint64 {
-	h := mix(mix('r', channel), uint64(c.mode))
-	if c.commit {
-		h = mix(h, 2)
-	}
-	return mixWide(mix(mix(h, sku), uint64(c.qty)), 1)
-}
-
-// plainKeyed is contentOf for a plain reserve.
-func plainKeyed(c *plainReserve, channel, sku uint64) uint64 {
-	h := mix(mix(uint64(kindReserve), c.hash), channel)
-	h = mix(mix(h, uint64(c.mode)), 0) // partial
-	commit := uint64(0)
-	if c.commit {
-		commit = 1
-	}
-	h = mix(mix(h, commit), zigzag(c.ttl))
-	h = mix(mix(mix(h, 1), sku), noText) // lines, location
-	return mixWide(mix(mix(h, zigzag(c.qty)), noText), 'C')
-}
-
-// noText is the hash of an empty text.
-var noText = xxh3.HashString("")

@@ -45,11 +45,12 @@ func (x *coder) int(v *int64) {
 	u := zigzag(*v)
 	x.uint(&u)
 	if x.mode == reading {
-		*v = int64(u>>1) ^ -int64(u&1)
+		*v = unzigzag(u)
 	}
 }
 
-func zigzag(v int64) uint64 { return uint64(v)<<1 ^ uint64(v>>63) }
+func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }
+func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
 
 func (x *coder) bool(v *bool) {
 	var e uint8
@@ -109,8 +110,7 @@ func (x *coder) name(k NameKind, v *Name) {
 		return
 	case x.mode == writing && x.names != nil && *v != "":
 		if number := x.names.find(k, *v); number != 0 {
-			x.b = append(x.b, byte(1+uvarintLen(uint64(number))), 0)
-			x.b = binary.AppendUvarint(x.b, uint64(number))
+			x.b = appendNumber(x.b, number)
 			return
 		}
 	}

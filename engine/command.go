@@ -8,7 +8,6 @@ type Command interface {
 	// wire says once what the body is made of; the coder writes, reads, numbers or hashes it.
 	wire(x *coder)
 	// check validates what needs no state.
-	check(f *faults)
 }
 
 // Op is a command and the key under which its answer is remembered.

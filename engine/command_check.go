@@ -4,6 +4,51 @@ import "fmt"
 
 // The checks of each command that need no state, in the order of its fields.
 
+// check is called through this switch and not through an interface, so that f stays on the stack.
+func (f *faults) check(c Command) {
+	switch c := c.(type) {
+	case *DefineSKU:
+		c.check(f)
+	case *DefineLocation:
+		c.check(f)
+	case *DefineChannel:
+		c.check(f)
+	case *Delete:
+		c.check(f)
+	case *Set:
+		c.check(f)
+	case *Adjust:
+		c.check(f)
+	case *Move:
+		c.check(f)
+	case *Reserve:
+		c.check(f)
+	case *Add:
+		c.check(f)
+	case *Extend:
+		c.check(f)
+	case *Commit:
+		c.check(f)
+	case *Release:
+		c.check(f)
+	case *Ship:
+		c.check(f)
+	case *Return:
+		c.check(f)
+	case *Transfer:
+		c.check(f)
+	case *Mirror:
+		c.check(f)
+	case *Configure:
+		c.check(f)
+	case *Group:
+		c.check(f)
+	case *Tick:
+	default:
+		panic(fmt.Sprintf("engine: no way to check a %T", c))
+	}
+}
+
 func (c *DefineSKU) check(f *faults) {
 	f.name(SKUName, field{leaf: "sku"}, c.SKU, true)
 	if len(c.Kit) > MaxComponents {
@@ -163,8 +208,6 @@ func (c *Mirror) check(f *faults) {
 	f.lines(c.Lines, 0, true)
 }
 
-func (c *Tick) check(*faults) {}
-
 func (c *Configure) check(f *faults) {
 	f.between(field{leaf: "results_max"}, c.Limits.ResultsMax, 0, 1<<30)
 	f.between(field{leaf: "results_age_ms"}, c.Limits.ResultsAge, 0, MaxTTL)
@@ -181,7 +224,7 @@ func (c *Group) check(f *faults) {
 		switch op.(type) {
 		case *Set, *Adjust, *Move, *Reserve, *Add, *Extend, *Commit, *Release, *Ship, *Return,
 			*Transfer, *Mirror:
-			op.check(f)
+			f.check(op)
 		default:
 			f.add(field{leaf: "op"}, "must be a stock change or a verb of a reservation")
 		}

@@ -96,14 +96,7 @@ func (l *Ledger) encodePlain(x *coder, ref resvRef, p *partRow) {
 
 // encodeAsAsked appends the result of a plain reserve, which is new.
 func (l *Ledger) encodeAsAsked(dst []byte, ref resvRef) []byte {
-	row, view := l.resvAt(ref), &l.work.asAsked
-	view.init()
-	view.r.Seq, view.r.Deadline = row.seq, row.moment
-	view.at[0].Location = l.location(l.stockAt(l.plainPart(ref).stock).location).Name
-	x, r := &l.work.coder, &l.work.result
-	*x = coder{mode: writing, b: dst}
-	*r = Result{Index: l.index, At: -1, Short: r.Short[:0]}
-	r.wireHead(x, resultAsAsked)
-	asAskedWire(x, &view.r, nil)
-	return x.b
+	row := l.resvAt(ref)
+	at := l.stockAt(l.shardOfResv(ref).parts.at(row.parts).stock).location
+	return appendAsAsked(dst, l.index, row.seq, row.moment, l.location(at).Name)
 }

@@ -1,10 +1,5 @@
 package engine
 
-import (
-	"encoding/binary"
-	"unsafe"
-)
-
 // Rows lie where their hashes put them, so a command's first look at each is a wait for the memory,
 // and much of apply's time at a million SKUs. The looks of different commands do not depend on each
 // other: the look-ahead reads a window of ops before their turn and makes the first looks of the plain
@@ -90,75 +85,3 @@ func (l *Ledger) lookAtStock(a *lookahead, ops []seenOp) {
 		}
 	}
 }
-
-// plainReserve is what nearly every command of a sale is: a reserve of one line of a SKU that the
-// leader knew by number, without a location or a ref. It is valid as [Validate] means it.
-type plainReserve struct {
-	key          Key
-	id           string // shares the entry's bytes
-	hash         uint64 // of the id
-	channel, sku uint32
-	qty, ttl     int64
-	mode         Mode
-	commit       bool
-}
-
-// read reads the body of a reserve; false when it is not a plain one, whatever else it is.
-func (p *plainReserve) read(b []byte) bool {
-	size := 0
-	if len(b) > 0 {
-		size = int(b[0])
-	}
-	if size == 0 || size > MaxIDBytes-1 || len(b) < 1+size {
-		return false // an id of 128 bytes has a longer length; it takes the long way
-	}
-	p.id = aliasText(b[1 : 1+size])
-	b = b[1+size:]
-	var ok bool
-	if p.channel, b, ok = cutNumber(b); !ok || len(b) < 3 {
-		return false
-	}
-	p.mode, p.commit = Mode(b[0]), b[2] == 1
-	if !modes.valid(p.mode) || b[1] != 0 || b[2] > 1 {
-		return false
-	}
-	if p.ttl, b = cutInt(b[3:]); p.ttl != 0 && (p.ttl < MinTTL || p.ttl > MaxTTL) {
-		return false
-	}
-	if len(b) == 0 || b[0] != 1 { // lines
-		return false
-	}
-	if p.sku, b, ok = cutNumber(b[1:]); !ok || len(b) == 0 || b[0] != 0 { // location
-		return false
-	}
-	if p.qty, b = cutInt(b[1:]); p.qty < 1 || p.qty > MaxQty {
-		return false
-	}
-	if len(b) != 1 || b[0] != 0 || !printableASCII(p.id) { // ref
-		return false
-	}
-	p.hash = hashID(p.id)
-	return true
-}
-
-// cutNumber cuts a name in its numbered form off the front of b; ok is false when there is none.
-func cutNumber(b []byte) (number uint32, rest []byte, ok bool) {
-	if len(b) == 0 || int(b[0]) >= len(b) {
-		return 0, nil, false
-	}
-	size := int(b[0])
-	number, ok = Name(aliasText(b[1 : 1+size])).number()
-	return number, b[1+size:], ok
-}
-
-// cutInt cuts a signed number off the front of b. Where there is none, what is left is empty.
-func cutInt(b []byte) (v int64, rest []byte) {
-	u, n := binary.Uvarint(b)
-	if n <= 0 {
-		return 0, nil
-	}
-	return int64(u>>1) ^ -int64(u&1), b[n:]
-}
-
-// aliasText returns b as a string that shares its bytes.
-func aliasText(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -24,19 +24,30 @@ func appendOp(x *coder, dst []byte, op Op, l *Ledger) []byte {
 	}
 	// Almost every body is shorter than 128 bytes: leave one byte for its length, make room if not.
 	at := len(dst)
-	*x = coder{mode: writing, b: append(dst, 0), names: l}
+	dst = append(dst, 0)
+	if c, ok := op.Command.(*Reserve); ok && l != nil {
+		if b, ok := appendPlain(dst, c, l); ok {
+			return putLength(b, at)
+		}
+	}
+	*x = coder{mode: writing, b: dst, names: l}
 	op.Command.wire(x)
-	size := len(x.b) - at - 1
+	return putLength(x.b, at)
+}
+
+// putLength writes the length of the body that begins behind b[at].
+func putLength(b []byte, at int) []byte {
+	size := len(b) - at - 1
 	if size < 0x80 {
-		x.b[at] = byte(size)
-		return x.b
+		b[at] = byte(size)
+		return b
 	}
 	var length [binary.MaxVarintLen64]byte
 	n := binary.PutUvarint(length[:], uint64(size))
-	x.b = append(x.b, length[:n-1]...)
-	copy(x.b[at+n:], x.b[at+1:at+1+size])
-	copy(x.b[at:], length[:n])
-	return x.b
+	b = append(b, length[:n-1]...)
+	copy(b[at+n:], b[at+1:at+1+size])
+	copy(b[at:], length[:n])
+	return b
 }
 
 // DecodeOp reads one op from the front of p and returns what is behind it. The command's strings

@@ -7,7 +7,7 @@ import "math"
 // be in either form.
 func (l *Ledger) Recall(op Op) (Result, bool) {
 	var f faults
-	if op.Command.check(&f); op.Key.IsZero() || f.reason != "" {
+	if f.check(op.Command); op.Key.IsZero() || f.reason != "" {
 		return Result{}, false
 	}
 	n := l.findAnswer(op.Key)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 )
@@ -18,7 +19,7 @@ const (
 	resultStock
 	resultReservation
 	resultOps
-	resultAsAsked // a reserve of one line got all its units at one place: see asAsked
+	resultAsAsked // alone: a reserve of one line got all its units at one place
 )
 
 // AppendResult appends the encoded result to dst.
@@ -40,63 +41,76 @@ func DecodeResult(p []byte, c Command) (Result, error) {
 // Decode is DecodeResult into r, whose Reservation is used again: what an earlier result pointed to
 // must not be used any more. After an error r is the zero result.
 func (r *Result) Decode(p []byte, c Command) error {
-	x := coder{mode: reading, b: p}
 	room := r.Reservation
 	*r = Result{}
+	var bad string
 	if len(p) > 1 && p[1] == resultAsAsked {
-		r.wireHead(&x, 0)
-		if room == nil {
-			room = newView()
-		}
-		r.Reservation = room
-		asAskedWire(&x, room, c)
+		bad = r.decodeAsAsked(p, c, room)
 	} else {
-		r.wire(&x)
+		x := coder{mode: reading, b: p}
+		if r.wire(&x); x.bad == "" && len(x.b) != 0 {
+			x.bad = "bytes are left over"
+		}
+		bad = x.bad
 	}
-	if x.bad == "" && len(x.b) != 0 {
-		x.bad = "bytes are left over"
-	}
-	if x.bad != "" {
+	if bad != "" {
 		*r = Result{}
-		return fmt.Errorf("result: %s", x.bad)
+		return fmt.Errorf("result: %s", bad)
 	}
 	return nil
 }
 
-// asAskedWire codes what the caller of a reserve of one line cannot know, when all its units were
-// found at one place: reading fills in the rest from the command.
-func asAskedWire(x *coder, v *Reservation, c Command) {
-	var location string
-	if x.mode == writing {
-		location = v.Lines[0].Allocations[0].Location
-	}
-	x.uint(&v.Seq)
-	x.int(&v.Deadline)
-	x.string(&location)
-	if x.mode == writing {
-		return
-	}
+// appendAsAsked appends the result of a plain reserve: what its caller cannot know.
+func appendAsAsked(dst []byte, index, seq uint64, deadline int64, location string) []byte {
+	dst = append(dst, resultVersion, resultAsAsked, byte(Accepted))
+	dst = binary.AppendUvarint(dst, index)
+	dst = binary.AppendUvarint(dst, zigzag(-1)) // At
+	dst = binary.AppendUvarint(dst, seq)
+	dst = binary.AppendUvarint(dst, zigzag(deadline))
+	dst = binary.AppendUvarint(dst, uint64(len(location)))
+	return append(dst, location...)
+}
+
+// decodeAsAsked reads what appendAsAsked wrote, and fills in the rest from the command. It returns what
+// is wrong.
+func (r *Result) decodeAsAsked(p []byte, c Command, room *Reservation) (bad string) {
 	asked, ok := c.(*Reserve)
 	if !ok || len(asked.Lines) != 1 {
-		x.fail("it is of another command")
-		return
+		return "it is of another command"
 	}
+	x := coder{mode: reading, b: p[2:]}
+	if p[0] != resultVersion || len(x.b) == 0 || x.b[0] != byte(Accepted) {
+		return "it is neither of this version nor accepted"
+	}
+	x.b = x.b[1:]
+	index := x.takeUvarint()
+	at := x.takeUvarint()
+	seq, deadline := x.takeUvarint(), unzigzag(x.takeUvarint())
+	location := x.takeString()
+	if x.bad != "" || len(x.b) != 0 || at != zigzag(-1) {
+		return "it is cut off, or bytes are left over"
+	}
+	if room == nil {
+		room = newView()
+	}
+	r.Index, r.At, r.Reservation = index, -1, room
 	line := &asked.Lines[0]
-	*v = Reservation{
-		ID: asked.ID, Seq: v.Seq, Channel: string(asked.Channel), State: Held,
-		Mode: asked.Mode, Deadline: v.Deadline, Lines: grow(v.Lines, 1),
+	*room = Reservation{
+		ID: asked.ID, Seq: seq, Channel: string(asked.Channel), State: Held, Mode: asked.Mode,
+		Deadline: deadline, Lines: grow(room.Lines, 1),
 	}
-	to := &v.Lines[0]
+	to := &room.Lines[0]
 	*to = ReservationLine{
 		Line: 1, SKU: string(line.SKU), Qty: line.Qty, Wanted: line.Qty, Held: line.Qty,
 		Allocations: grow(to.Allocations, 1),
 	}
 	if asked.Commit {
-		v.State, to.Held, to.Committed = Committed, 0, line.Qty
+		room.State, to.Held, to.Committed = Committed, 0, line.Qty
 	}
 	to.Allocations[0] = Allocation{
 		SKU: to.SKU, Location: location, Held: to.Held, Committed: to.Committed,
 	}
+	return ""
 }
 
 func (r *Result) wire(x *coder) {
@@ -167,21 +181,15 @@ func part[T any](x *coder, p **T) *T {
 	return *p
 }
 
-// plainView is a reservation with room for the usual one line at one location, in one piece.
-type plainView struct {
-	r     Reservation
-	lines [1]ReservationLine
-	at    [1]Allocation
-}
-
-func (v *plainView) init() {
-	v.lines[0].Allocations = v.at[:]
-	v.r.Lines = v.lines[:]
-}
-
+// newView returns a reservation with room for the usual one line at one location, in one piece.
 func newView() *Reservation {
-	v := new(plainView)
-	v.init()
+	v := new(struct {
+		r     Reservation
+		lines [1]ReservationLine
+		at    [1]Allocation
+	})
+	v.lines[0].Allocations = v.at[:0]
+	v.r.Lines = v.lines[:0]
 	return &v.r
 }
 

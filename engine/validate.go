@@ -22,7 +22,7 @@ func (e *FieldError) Code() string { return Invalid.String() }
 // of the fields. A command that fails has not been and will not be in the log.
 func Validate(c Command) error {
 	f := faults{outside: true}
-	c.check(&f)
+	f.check(c)
 	if f.reason == "" {
 		return nil
 	}
