@@ -123,7 +123,7 @@ func (emptyMachine) Restore(r io.ReadCloser) error       { return r.Close() }
 
 // holdfast times reserves over 100,000 SKUs, by callers who each have a thousand on their way.
 func holdfast(b *testing.B, nodes int) {
-	const callers, batch, skus = 16, 1000, 100_000
+	const callers, batch, skus = 32, 1000, 100_000
 	leader := formStores(b, nodes)
 	w := &world{}
 	for i := range skus {

@@ -21,7 +21,7 @@ func (l *Ledger) defineSKU(c *DefineSKU, v *verdict) {
 		case part == 0:
 			v.refuse(UnknownSKU, at)
 			return
-		case l.sku(part).kit != 0:
+		case l.moreOf(part).kit != 0:
 			v.refuse(KitNested, at)
 			return
 		}
@@ -33,15 +33,11 @@ func (l *Ledger) defineSKU(c *DefineSKU, v *verdict) {
 			v.refuse(LimitReached, field{leaf: "sku"})
 			return
 		}
-		if _, isNumber := c.SKU.number(); isNumber { // deleted since the leader looked
-			v.refuse(UnknownSKU, field{leaf: "sku"})
-			return
-		}
 		number = l.names.skuNext
-		l.addSKU(number, string(c.SKU)).epoch = l.epoch
+		l.addSKU(number, l.textOf(SKUName, c.SKU)).epoch = l.epoch
 		l.indexSKU(number)
 	} else {
-		if len(kit) > 0 && l.sku(number).kit == 0 && (l.skuInUse(number) || l.isComponent(number)) {
+		if len(kit) > 0 && l.moreOf(number).kit == 0 && (l.skuInUse(number) || l.isComponent(number)) {
 			v.refuse(InUse, field{leaf: "kit"})
 			return
 		}
@@ -54,17 +50,15 @@ func (l *Ledger) defineSKU(c *DefineSKU, v *verdict) {
 		}
 		l.digest.remove(l.hashSKU(number))
 	}
-	row := l.sku(number)
 	l.setKit(number, kit)
-	l.names.texts.give(row.attributes)
-	row.attributes = l.names.texts.put(c.Attributes)
+	l.setAttributes(number, c.Attributes)
 	l.digest.add(l.hashSKU(number))
 	l.emitPlain(Event{Type: EventDefined, SKU: number})
 }
 
 func (l *Ledger) sameSKU(number uint32, kit []kitPart, attributes []byte) bool {
-	row := l.sku(number)
-	at := row.kit
+	more := l.moreOf(number)
+	at := more.kit
 	for i := range kit {
 		if at == 0 {
 			return false
@@ -75,7 +69,7 @@ func (l *Ledger) sameSKU(number uint32, kit []kitPart, attributes []byte) bool {
 		}
 		at = p.next
 	}
-	return at == 0 && bytes.Equal(l.names.texts.at(row.attributes), attributes)
+	return at == 0 && bytes.Equal(l.names.texts.at(more.attributes), attributes)
 }
 
 // skuInUse reports whether a SKU has units on hand or live units anywhere.
@@ -91,11 +85,11 @@ func (l *Ledger) skuInUse(number uint32) bool {
 }
 
 func (l *Ledger) hashSKU(number uint32) uint64 {
-	row := l.sku(number)
+	row, more := l.sku(number), l.moreOf(number)
 	h := mixWide(uint64(number), 'K')
 	h = mix(h, row.hash)
-	h = mix(h, xxh3.Hash(l.names.texts.at(row.attributes)))
-	for at := row.kit; at != 0; {
+	h = mix(h, xxh3.Hash(l.names.texts.at(more.attributes)))
+	for at := more.kit; at != 0; {
 		p := l.names.parts.at(at)
 		h = mix(h, uint64(p.sku)<<32|uint64(p.qty))
 		at = p.next
@@ -110,15 +104,11 @@ func (l *Ledger) defineLocation(c *DefineLocation, v *verdict) {
 	t := &l.names.locations
 	number := l.find(LocationName, c.Location)
 	if number == 0 {
-		if _, isNumber := c.Location.number(); isNumber {
-			v.refuse(UnknownLocation, field{leaf: "location"})
-			return
-		}
 		if len(t.rows) == MaxLocations {
 			v.refuse(LimitReached, field{leaf: "location"})
 			return
 		}
-		name := strings.Clone(string(c.Location))
+		name := strings.Clone(l.textOf(LocationName, c.Location))
 		number = uint32(len(t.rows) + 1)
 		t.rows = append(t.rows, &locationDef{
 			Location: Location{Name: name, Number: number},
@@ -174,15 +164,11 @@ func (l *Ledger) defineChannel(c *DefineChannel, v *verdict) {
 	}
 	number := l.find(ChannelName, c.Channel)
 	if number == 0 {
-		if _, isNumber := c.Channel.number(); isNumber {
-			v.refuse(UnknownChannel, field{leaf: "channel"})
-			return
-		}
 		if len(t.rows) == MaxChannels {
 			v.refuse(LimitReached, field{leaf: "channel"})
 			return
 		}
-		name := strings.Clone(string(c.Channel))
+		name := strings.Clone(l.textOf(ChannelName, c.Channel))
 		number = uint32(len(t.rows) + 1)
 		t.rows = append(t.rows, &channelDef{
 			Channel: Channel{Name: name, Number: number},

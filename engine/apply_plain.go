@@ -17,7 +17,7 @@ func (l *Ledger) reservePlain(c *plainReserve) (ref resvRef, ok bool) {
 		return 0, false
 	}
 	ch, sku := l.channel(c.channel), l.sku(c.sku)
-	if ch.gone || sku.deleted || sku.kit != 0 {
+	if ch.gone || sku.deleted || sku.more != 0 && l.moreOf(c.sku).kit != 0 {
 		return 0, false
 	}
 	at := l.plainPlace(ch, c)

@@ -73,19 +73,26 @@ func TestANumberSaysItsName(t *testing.T) {
 			ID: "r1", Channel: "web", Mode: engine.Strict, Lines: []engine.Line{{SKU: "A", Qty: 5}},
 		}},
 	})
-	require.Len(t, ends, 2)
-	for _, r := range append(apply(
+	var again []byte
+	for i := range define { // a definition of what is known names it by number too
+		again, _ = l.AppendOps(again, nil, []engine.Op{{Command: define[i]}})
+	}
+	for _, r := range apply(
 		&engine.Delete{Kind: engine.ChannelName, Name: "web"},
 		&engine.Delete{Kind: engine.SKUName, Name: "A"},
 		&engine.Delete{Kind: engine.LocationName, Name: "main"},
-	), apply(define...)...) {
+	) {
 		require.Equal(t, engine.Accepted, r.Refusal)
 	}
 	b.Reset()
-	b.Append(early, 2, false)
+	b.Append(again, len(define), true)
+	b.Append(early, len(ends), false)
 	for i, r := range applyPayload(l, l.Index()+1, b.Seal(1000, 1000),
 		&engine.Output{WantResults: true}) {
 		require.Equal(t, engine.Accepted, r.Refusal, "op %d", i)
 	}
+	require.Equal(t, "A", l.NameOf(engine.SKUName, 2))
+	require.Equal(t, "main", l.NameOf(engine.LocationName, 2))
+	require.Equal(t, "web", l.NameOf(engine.ChannelName, 2))
 	require.Empty(t, l.Check())
 }

@@ -101,7 +101,7 @@ func (c *Checker) stock(ref stockRef) (looked int) {
 	if row.location == 0 {
 		return looked
 	}
-	for at := l.sku(row.sku).usedIn; at != 0; at = l.names.uses.at(at).next {
+	for at := l.moreOf(row.sku).usedIn; at != 0; at = l.names.uses.at(at).next {
 		if kits := l.stockOf(l.names.uses.at(at).kit, row.location); kits != 0 {
 			sum(kits)
 		}

@@ -48,7 +48,7 @@ func (l *Ledger) Explain(channel, sku string) (Explanation, Refusal) {
 func (l *Ledger) explainHolds(sku uint32) []ExplainedHold {
 	list := l.work.losers[:0]
 	skus := []uint32{sku}
-	for at := l.sku(sku).usedIn; at != 0; at = l.names.uses.at(at).next {
+	for at := l.moreOf(sku).usedIn; at != 0; at = l.names.uses.at(at).next {
 		skus = append(skus, l.names.uses.at(at).kit)
 	}
 	for _, n := range skus {

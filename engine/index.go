@@ -32,7 +32,7 @@ type bucket struct {
 const (
 	bucketSlots   = 8
 	bucketsAChunk = 256 // 16 KiB
-	bucketFill    = 6   // split above this many rows a bucket: 11 bytes a row, few overflows
+	bucketFill    = 5   // split above this many rows a bucket: 14 bytes a row with overflows
 	indexTagBits  = 24
 	indexTagMask  = 1<<indexTagBits - 1
 )

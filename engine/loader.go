@@ -220,7 +220,7 @@ func (ld *Loader) loadSKU() {
 	ld.skus++
 	row := l.addSKU(r.number, string(r.name))
 	row.epoch, row.deleted = l.epoch, r.deleted
-	row.attributes = l.names.texts.put(r.attributes)
+	l.setAttributes(r.number, r.attributes)
 	if !r.deleted {
 		l.indexSKU(r.number)
 	}

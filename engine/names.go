@@ -15,6 +15,7 @@ type names struct {
 	skuNext   uint32 // the next number; numbers begin at 1
 	skuCount  int    // not deleted
 	texts     arena  // names, attributes
+	more      slab[skuMore]
 	uses      slab[kitUse]
 	useIndex  index // of uses, by component and kit
 	parts     slab[kitPart]
@@ -22,18 +23,42 @@ type names struct {
 	channels  table[channelDef]
 }
 
-// skuRow is one SKU, 40 bytes.
+// skuRow is one SKU, 24 bytes: what every reserve looks at.
 type skuRow struct {
-	hash       uint64   // of the name
-	name       uint32   // in names.texts
+	hash    uint64   // of the name
+	name    uint32   // in names.texts
+	stock   stockRef // first row of its stock
+	more    uint32   // its skuMore; 0 for most
+	deleted bool
+	epoch   uint8
+}
+
+// skuMore is what few SKUs have.
+type skuMore struct {
 	attributes uint32   // in names.texts
 	kit        uint32   // first kitPart; 0: not a kit
 	usedIn     uint32   // first kitUse: kits that have it, or had it, as a component
-	stock      stockRef // first row of its stock
 	short      stockRef // the row without location that lists its short units; 0: never had any
 	components uint16   // of the kit
-	deleted    bool
-	epoch      uint8
+}
+
+var noMore skuMore
+
+// moreOf is what else there is of a SKU, to be read.
+func (l *Ledger) moreOf(sku uint32) *skuMore {
+	if at := l.sku(sku).more; at != 0 {
+		return l.names.more.at(at)
+	}
+	return &noMore
+}
+
+// needMore is moreOf, to be written.
+func (l *Ledger) needMore(sku uint32) *skuMore {
+	row := l.sku(sku)
+	if row.more == 0 {
+		row.more = l.names.more.take()
+	}
+	return l.names.more.at(row.more)
 }
 
 // kitPart is one component of a kit; parts are in the order of the definition.
@@ -118,7 +143,7 @@ func (l *Ledger) find(k NameKind, n Name) uint32 {
 		if l.stands(k, num) {
 			return num
 		}
-		n = Name(l.NameOf(k, num))
+		n = Name(l.NameOf(k, num)) // hardly ever: a copy does no harm
 	}
 	switch k {
 	case SKUName:
@@ -129,6 +154,14 @@ func (l *Ledger) find(k NameKind, n Name) uint32 {
 		return l.names.channels.byName[string(n)]
 	}
 	return 0
+}
+
+// textOf is the text of a name of either form; "" for a number that was never given.
+func (l *Ledger) textOf(k NameKind, n Name) string {
+	if number, ok := n.number(); ok {
+		return l.NameOf(k, number)
+	}
+	return string(n)
 }
 
 // stands reports whether a number is that of a name which is defined.
@@ -184,7 +217,7 @@ func (l *Ledger) nameHash(k NameKind, n Name) uint64 {
 // isKitAt reports whether a unit of the SKU at the location stands for its components: a kit has
 // stock of its own only where Amazon keeps it.
 func (l *Ledger) isKitAt(sku, location uint32) bool {
-	return l.sku(sku).kit != 0 && (location == 0 || l.location(location).Kind == Merchant)
+	return l.moreOf(sku).kit != 0 && (location == 0 || l.location(location).Kind == Merchant)
 }
 
 // addSKU gives a new SKU its row under the next number, or under the one that it had when loading.
@@ -211,9 +244,22 @@ func (l *Ledger) unindexSKU(number uint32) {
 	l.names.skuCount--
 }
 
+// setAttributes replaces a SKU's attributes.
+func (l *Ledger) setAttributes(number uint32, attributes []byte) {
+	if len(attributes) == 0 && l.moreOf(number).attributes == 0 {
+		return
+	}
+	more := l.needMore(number)
+	l.names.texts.give(more.attributes)
+	more.attributes = l.names.texts.put(attributes)
+}
+
 // setKit replaces a SKU's components.
 func (l *Ledger) setKit(number uint32, kit []kitPart) {
-	row := l.sku(number)
+	if l.sku(number).more == 0 && len(kit) == 0 {
+		return
+	}
+	row := l.needMore(number)
 	for at := row.kit; at != 0; {
 		next := l.names.parts.at(at).next
 		l.names.parts.give(at)
@@ -238,7 +284,7 @@ func (l *Ledger) noteUse(component, kit uint32) {
 			return
 		}
 	}
-	row, at := l.sku(component), l.names.uses.take()
+	row, at := l.needMore(component), l.names.uses.take()
 	*l.names.uses.at(at) = kitUse{component: component, kit: kit, next: row.usedIn}
 	row.usedIn = at
 	l.names.useIndex.put(h, at)
@@ -246,8 +292,8 @@ func (l *Ledger) noteUse(component, kit uint32) {
 
 // isComponent reports whether a kit's present definition has the SKU.
 func (l *Ledger) isComponent(sku uint32) bool {
-	for at := l.sku(sku).usedIn; at != 0; at = l.names.uses.at(at).next {
-		for p := l.sku(l.names.uses.at(at).kit).kit; p != 0; p = l.names.parts.at(p).next {
+	for at := l.moreOf(sku).usedIn; at != 0; at = l.names.uses.at(at).next {
+		for p := l.moreOf(l.names.uses.at(at).kit).kit; p != 0; p = l.names.parts.at(p).next {
 			if l.names.parts.at(p).sku == sku {
 				return true
 			}

@@ -149,7 +149,7 @@ func (l *Ledger) planFor(p *plan, sku uint32, ofLine bool) int32 {
 		p.skus[at].isPart = true
 		return at
 	}
-	row := l.sku(sku)
+	row := l.moreOf(sku)
 	if row.kit == 0 || p.skus[at].parts > 0 {
 		return at
 	}

@@ -28,7 +28,7 @@ func (l *Ledger) SKUs(after uint32, limit int) []SKU {
 }
 
 func (l *Ledger) viewSKU(number uint32) SKU {
-	row := l.sku(number)
+	row := l.moreOf(number)
 	s := SKU{
 		Name: l.NameOf(SKUName, number), Number: number,
 		Attributes: slices.Clone(l.names.texts.at(row.attributes)),

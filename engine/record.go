@@ -173,8 +173,9 @@ func kitPartWire(x *coder, p *kitPart) {
 
 func (l *Ledger) skuRecord(r *skuRecord, number uint32, row *skuRow) {
 	r.number, r.name, r.deleted = number, l.names.texts.at(row.name), row.deleted
-	r.attributes, r.kit = l.names.texts.at(row.attributes), r.kit[:0]
-	for at := row.kit; at != 0; {
+	more := l.moreOf(number)
+	r.attributes, r.kit = l.names.texts.at(more.attributes), r.kit[:0]
+	for at := more.kit; at != 0; {
 		p := l.names.parts.at(at)
 		r.kit = append(r.kit, *p)
 		at = p.next

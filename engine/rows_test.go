@@ -15,7 +15,7 @@ func TestRowsAreSmallAndWithoutPointers(t *testing.T) {
 		value any
 		bytes uintptr
 	}{
-		{resvRow{}, 48}, {partRow{}, 44}, {stockRow{}, 64}, {skuRow{}, 40}, {markRow{}, 24},
+		{resvRow{}, 48}, {partRow{}, 44}, {stockRow{}, 64}, {skuRow{}, 24}, {skuMore{}, 20}, {markRow{}, 24},
 		{kitPart{}, 12}, {kitUse{}, 12}, {answerRow{}, 40}, {rememberedShort{}, 32}, {bucket{}, 64},
 	} {
 		typ := reflect.TypeOf(row.value)

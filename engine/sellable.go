@@ -60,7 +60,7 @@ func (l *Ledger) haveAt(d *channelDef, sku uint32, have []int64) []int64 {
 // kitsFor is I8 at every sourcing location.
 func (l *Ledger) kitsFor(d *channelDef, kit uint32, s *supply) {
 	first := true
-	for at := l.sku(kit).kit; at != 0; {
+	for at := l.moreOf(kit).kit; at != 0; {
 		part := l.names.parts.at(at)
 		s.part = l.haveAt(d, part.sku, grow(s.part, len(d.sourcing)))
 		for i, n := range s.part {
@@ -111,7 +111,7 @@ func (l *Ledger) unsettled(sku uint32) bool {
 		if short == sku {
 			return true
 		}
-		for at := l.sku(sku).kit; at != 0; {
+		for at := l.moreOf(sku).kit; at != 0; {
 			p := l.names.parts.at(at)
 			if p.sku == short {
 				return true

@@ -41,7 +41,7 @@ func (l *Ledger) allocateShort() {
 // allocateSKU serves the lines that are short of a SKU, or of a kit that has it.
 func (l *Ledger) allocateSKU(sku uint32) {
 	list := l.claimsOn(l.work.waiting[:0], sku)
-	for at := l.sku(sku).usedIn; at != 0; {
+	for at := l.moreOf(sku).usedIn; at != 0; {
 		use := l.names.uses.at(at)
 		list = l.claimsOn(list, use.kit)
 		at = use.next
@@ -66,7 +66,7 @@ func (l *Ledger) allocateSKU(sku uint32) {
 
 // claimsOn appends the short parts of lines of a SKU.
 func (l *Ledger) claimsOn(list []claim, sku uint32) []claim {
-	head := l.sku(sku).short
+	head := l.moreOf(sku).short
 	if head == 0 {
 		return list
 	}

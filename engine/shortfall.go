@@ -114,7 +114,7 @@ func (l *Ledger) dropEmpty(losers []claim) {
 func (l *Ledger) losersOf(ref stockRef) []claim {
 	row := l.stockAt(ref)
 	list := l.appendLosers(l.work.losers[:0], ref, row.sku)
-	for at := l.sku(row.sku).usedIn; at != 0; {
+	for at := l.moreOf(row.sku).usedIn; at != 0; {
 		use := l.names.uses.at(at)
 		if kits := l.stockOf(use.kit, row.location); kits != 0 {
 			list = l.appendLosers(list, kits, row.sku)

@@ -62,7 +62,7 @@ func (l *Ledger) needStock(sku, location uint32) stockRef {
 	*l.stockAt(ref) = stockRow{sku: sku, location: location, next: owner.stock, epoch: l.epoch}
 	owner.stock = ref
 	if location == 0 {
-		owner.short = ref
+		l.needMore(sku).short = ref
 	}
 	return ref
 }
@@ -81,7 +81,7 @@ func (l *Ledger) availableAt(sku, location uint32) int64 {
 // kitsAt is I8: the minimum over the components of available / quantity, rounded down.
 func (l *Ledger) kitsAt(kit, location uint32) int64 {
 	least := int64(-1)
-	for at := l.sku(kit).kit; at != 0; {
+	for at := l.moreOf(kit).kit; at != 0; {
 		part := l.names.parts.at(at)
 		n := max(0, l.availableAt(part.sku, location)) / int64(part.qty)
 		if least < 0 || n < least {
