@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 )
 
 // The events of one entry are one frame: a header that they share, then the events, in order.
@@ -27,10 +28,32 @@ func (w *eventWriter) begin(index uint64, at int64, first uint64) {
 	w.uint(&first)
 }
 
+// add appends an event. Every command of a sale makes one, so it is written in one piece; Event.read
+// says the same in the other direction.
 func (w *eventWriter) add(e *Event) {
 	w.count++
-	e.wire(&w.coder, e.Seq)
+	b := slices.Grow(w.b, maxEventNumbers+len(e.Cause)+len(e.Note))
+	b = append(b, byte(e.Type))
+	b = binary.AppendUvarint(b, uint64(e.SKU))
+	b = binary.AppendUvarint(b, uint64(e.Location))
+	b = binary.AppendUvarint(b, uint64(e.Channel))
+	b = binary.AppendUvarint(b, zigzag(e.Qty))
+	b = binary.AppendUvarint(b, zigzag(e.OnHand))
+	b = binary.AppendUvarint(b, zigzag(e.Held))
+	b = binary.AppendUvarint(b, zigzag(e.Committed))
+	back := uint64(0) // how far back the previous event of the SKU at the location is; 0 is none
+	if e.Prev != 0 {
+		back = e.Seq - e.Prev
+	}
+	b = binary.AppendUvarint(b, back)
+	b = binary.AppendUvarint(b, uint64(len(e.Cause)))
+	b = append(b, e.Cause...)
+	b = binary.AppendUvarint(b, uint64(len(e.Note)))
+	w.b = append(b, e.Note...)
 }
+
+// maxEventNumbers is the most bytes of an event without its texts.
+const maxEventNumbers = 1 + 10*binary.MaxVarintLen64
 
 // frame returns what was built since begin, or nothing when there was no event. It is valid until
 // the next begin.
@@ -78,7 +101,7 @@ func (f *EventFrame) Next(e *Event) bool {
 		return false
 	}
 	*e = Event{Seq: f.next, Index: f.Index, At: f.At}
-	e.wire(&f.rest, f.next)
+	e.read(&f.rest, f.next)
 	f.next++
 	f.left--
 	return f.rest.bad == ""
@@ -92,25 +115,16 @@ func (f *EventFrame) Err() error {
 	return nil
 }
 
-func (e *Event) wire(x *coder, seq uint64) {
+// read reads what eventWriter.add wrote.
+func (e *Event) read(x *coder, seq uint64) {
 	codeByte(x, &e.Type)
-	sku, location, channel := uint64(e.SKU), uint64(e.Location), uint64(e.Channel)
-	x.uint(&sku)
-	x.uint(&location)
-	x.uint(&channel)
+	e.SKU, e.Location = uint32(x.takeUvarint()), uint32(x.takeUvarint())
+	e.Channel = uint32(x.takeUvarint())
 	x.int(&e.Qty)
 	e.Balance.wire(x)
-	back := uint64(0) // how far back the previous event of the SKU at the location is; 0 is none
-	if e.Prev != 0 {
-		back = seq - e.Prev
+	if back := x.takeUvarint(); back != 0 {
+		e.Prev = seq - back
 	}
-	x.uint(&back)
 	x.string(&e.Cause)
 	x.string(&e.Note)
-	if x.mode == reading {
-		e.SKU, e.Location, e.Channel = uint32(sku), uint32(location), uint32(channel)
-		if back != 0 {
-			e.Prev = seq - back
-		}
-	}
 }
