@@ -38,23 +38,18 @@ func BenchmarkDurable(b *testing.B) {
 func barePipe(b *testing.B, nodes int) {
 	leader := formPipe(b, nodes)
 	payload := make([]byte, pipeCommands*pipeCommandBytes)
-	window := make(chan raft.ApplyFuture, pipeInFlight)
-	done := make(chan error, 1)
+	var onTheirWay []raft.ApplyFuture // answered in order
 	b.ResetTimer()
-	go func() {
-		var first error
-		for f := range window {
-			if err := f.Error(); err != nil && first == nil {
-				first = err
-			}
-		}
-		done <- first
-	}()
 	for sent := 0; sent < b.N; sent += pipeCommands {
-		window <- leader.Apply(payload, 10*time.Second)
+		if len(onTheirWay) == pipeInFlight {
+			require.NoError(b, onTheirWay[0].Error())
+			onTheirWay = onTheirWay[1:]
+		}
+		onTheirWay = append(onTheirWay, leader.Apply(payload, 10*time.Second))
 	}
-	close(window)
-	require.NoError(b, <-done)
+	for _, f := range onTheirWay {
+		require.NoError(b, f.Error())
+	}
 	perSecond(b)
 }
 
