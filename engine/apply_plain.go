@@ -67,6 +67,9 @@ func (sh *shard) knows(l *Ledger, id string, h uint64) bool {
 // plainPlace returns the stock row that a plain reserve takes all its units from, as plan and place
 // would choose it; 0 when it is refused, split or short.
 func (l *Ledger) plainPlace(ch *channelDef, c *plainReserve) stockRef {
+	if len(ch.sourcing) == 1 {
+		return l.onlyPlace(ch, c)
+	}
 	s := l.stockFor(ch, c.sku, &l.work.supply)
 	from := s.have
 	if c.mode == Strict {
@@ -81,4 +84,20 @@ func (l *Ledger) plainPlace(ch *channelDef, c *plainReserve) stockRef {
 		}
 	}
 	return 0
+}
+
+// onlyPlace is plainPlace where there is but one place to look at.
+func (l *Ledger) onlyPlace(ch *channelDef, c *plainReserve) stockRef {
+	ref := l.stockOf(c.sku, ch.sourcing[0])
+	if ref == 0 {
+		return 0
+	}
+	n := max(0, l.stockAt(ref).available())
+	if c.mode == Strict {
+		n -= ch.Rules.kept(n)
+	}
+	if n < c.qty {
+		return 0
+	}
+	return ref
 }

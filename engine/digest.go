@@ -60,6 +60,13 @@ func (l *Ledger) keepDigests(upTo uint64) {
 	}
 }
 
+// mixPairs hashes four values with two multiplications that do not wait for each other.
+func mixPairs(a, b, c, d uint64) uint64 {
+	hi, lo := bits.Mul64(a^0xa0761d6478bd642f, b^0xe7037ed1a0b428db)
+	up, down := bits.Mul64(c^0x8ebc6af09c88c6e3, d^0x589965cc75374cc3)
+	return (hi ^ lo) + bits.RotateLeft64(up^down, 31)
+}
+
 // mixWide folds v into h by a widening multiplication: slower than mix, and without its weak bits.
 func mixWide(h, v uint64) uint64 {
 	hi, lo := bits.Mul64(h^0xa0761d6478bd642f, v^0xe7037ed1a0b428db)

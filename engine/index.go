@@ -15,6 +15,7 @@ type index struct {
 	split   uint32                   // the next bucket to split
 	over    slab[bucket]             // overflow buckets, chained from their bucket
 	rows    uint32
+	sink    uint64 // keeps the load that splitOne makes ahead from being optimised away
 }
 
 // bucket is one cache line. The tag is the low 24 bits of the hash, which both choose the bucket, for
@@ -90,6 +91,18 @@ func (x *index) touch(hash uint64) uint64 {
 	return uint64(x.bucket(x.home(uint32(hash))).used)
 }
 
+// touchOver loads the overflow of a bucket that was touched, if it has one.
+func (x *index) touchOver(hash uint64) uint64 {
+	if x.count == 0 {
+		return 0
+	}
+	over := x.bucket(x.home(uint32(hash))).over
+	if over == 0 {
+		return 0
+	}
+	return uint64(x.over.at(over).used)
+}
+
 // put adds a row; the caller has looked that its key is not there.
 func (x *index) put(hash uint64, slot uint32) {
 	if x.count == 0 {
@@ -150,18 +163,20 @@ func (x *index) place(b *bucket, tag, slot uint32) {
 
 // splitOne splits the bucket whose turn it is in two: at most a chain of rows is moved.
 func (x *index) splitOne() {
-	old := x.split
+	level := x.level
 	x.addBucket()
-	if x.split++; x.split == 1<<x.level {
-		x.split, x.level = 0, x.level+1
+	half := [2]*bucket{x.bucket(x.split), x.bucket(x.count - 1)}
+	if x.split++; x.split == 1<<level {
+		x.split, x.level = 0, level+1
 	}
-	chain := *x.bucket(old)
-	*x.bucket(old) = bucket{}
+	x.sink += uint64(x.bucket(x.split).used) // its turn is next: let it come
+	chain := *half[0]
+	*half[0] = bucket{}
 	for {
 		for left := chain.used; left != 0; left &= left - 1 {
 			i := bits.TrailingZeros8(left)
 			tag := chain.tag(i)
-			x.place(x.bucket(x.home(tag)), tag, chain.slots[i])
+			x.place(half[tag>>level&1], tag, chain.slots[i])
 		}
 		if chain.over == 0 {
 			return

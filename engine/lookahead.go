@@ -65,11 +65,19 @@ func (l *Ledger) lookAtStock(a *lookahead, ops []seenOp) {
 			if !p.key.IsZero() {
 				a.sink += l.shards[l.shardOf(p.key.Hi)].results.touch(p.key.Lo)
 			}
+			if p.sku < l.names.skuNext {
+				a.sink += uint64(l.sku(p.sku).more)
+			}
 		}
 	}
 	var stock [window]stockRef
 	for i := range ops {
-		if p := &ops[i].plain; ops[i].isPlain && p.sku < l.names.skuNext {
+		p := &ops[i].plain
+		if !ops[i].isPlain {
+			continue
+		}
+		a.sink += l.shards[l.shardOf(p.hash)].byID.touchOver(p.hash)
+		if p.sku < l.names.skuNext {
 			stock[i] = l.sku(p.sku).stock
 		}
 	}

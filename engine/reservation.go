@@ -191,17 +191,13 @@ func (l *Ledger) closeResv(ref resvRef) {
 
 // hashResvHead hashes what never changes, and the refs.
 func hashResvHead(row *resvRow, blob []byte) uint64 {
-	h := mixWide(row.seq, 'R')
-	h = mix(h, xxh3.Hash(blob))
-	h = mix(h, row.content)
+	h := mixPairs(row.seq, 'R', xxh3.Hash(blob), row.content)
 	return mixWide(h, uint64(row.channel)<<16|uint64(row.mode)<<8|uint64(row.flags&isMirror))
 }
 
 // hashResv hashes what verbs change. live says whether any unit still waits for something.
 func (l *Ledger) hashResv(ref resvRef, row *resvRow) (h uint64, live bool) {
-	h = mixWide(row.seq, 'L')
-	h = mix(h, uint64(row.moment))
-	h = mix(h, uint64(row.flags)<<16|uint64(row.lines))
+	h = mixPairs(row.seq, 'L', uint64(row.moment), uint64(row.flags)<<16|uint64(row.lines))
 	sh := l.shardOfResv(ref)
 	for at := row.parts; at != 0 && at&lastPart == 0; {
 		p := sh.parts.at(at)
@@ -211,11 +207,10 @@ func (l *Ledger) hashResv(ref resvRef, row *resvRow) (h uint64, live bool) {
 			s := l.stockAt(p.stock)
 			where = uint64(s.sku)<<32 | uint64(s.location)
 		}
-		h = mix(h, where)
+		h = mix(h, mixPairs(
+			where, uint64(p.held)<<32|uint64(p.committed),
+			uint64(p.shipped)<<32|uint64(p.released), uint64(p.expired)<<32|uint64(p.returned)))
 		h = mix(h, uint64(p.line)<<8|uint64(p.kind))
-		h = mix(h, uint64(p.held)<<32|uint64(p.committed))
-		h = mix(h, uint64(p.shipped)<<32|uint64(p.released))
-		h = mix(h, uint64(p.expired)<<32|uint64(p.returned))
 		at = p.next
 	}
 	return mixWide(h, 'E'), live

@@ -78,13 +78,21 @@ func (s *supply) keepBack(r *Rules) {
 	for _, n := range s.have {
 		s.all += n
 	}
-	s.buffer = min(s.all, max(r.Buffer, percentUp(r.BufferPercent, s.all)))
+	s.buffer = r.kept(s.all)
 	left := s.buffer
 	for i := len(s.rest) - 1; i >= 0 && left > 0; i-- {
 		n := min(left, s.rest[i])
 		s.rest[i] -= n
 		left -= n
 	}
+}
+
+// kept is what of all units at a channel's sourcing locations is not sold.
+func (r *Rules) kept(all int64) int64 {
+	if r.Buffer|r.BufferPercent == 0 {
+		return 0
+	}
+	return min(all, max(r.Buffer, percentUp(r.BufferPercent, all)))
 }
 
 func (s *supply) sellable(split bool) int64 {

@@ -119,12 +119,8 @@ func (l *Ledger) closeStock(row *stockRow) {
 }
 
 func hashStock(row *stockRow) uint64 {
-	h := mixWide(uint64(row.sku)<<32|uint64(row.location), 'S')
-	h = mix(h, uint64(row.onHand))
-	h = mix(h, uint64(row.held))
-	h = mix(h, uint64(row.committed))
-	h = mix(h, uint64(row.moved))
-	return mixWide(h, row.lastEvent)
+	h := mixPairs(uint64(row.onHand), uint64(row.held), uint64(row.committed), uint64(row.moved))
+	return mixWide(mixWide(uint64(row.sku)<<32|uint64(row.location), 'S')+h, row.lastEvent)
 }
 
 // hashMark hashes a mark by itself: a row's other changes need not look at its marks.
