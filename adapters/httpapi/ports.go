@@ -15,7 +15,8 @@ import (
 type Ledger interface {
 	// Submit runs one command and waits for its result. It answers within a bound of its own.
 	Submit(ctx context.Context, op engine.Op) (engine.Result, error)
-	// SubmitAll runs commands in order; done is called once for each, in order, before it returns.
+	// SubmitAll runs commands in order; done is called once for each, in order, before it returns. r
+	// and what it points to are done's until done returns.
 	SubmitAll(ctx context.Context, ops []engine.Op, done func(i int, r engine.Result, err error))
 	// Read calls step under the ledger's lock, again while it returns true; a call of step must end
 	// within about 100 µs. It is linearizable unless stale, and waits for minIndex.
