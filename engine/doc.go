@@ -5,7 +5,7 @@
 // ledgers that applied the same entries are equal in everything that can be seen, whatever was
 // saved and loaded in between. The package has no clock, chance, I/O, lock, log, context or
 // goroutine: time and ids come in with the entry, and the owner of a Ledger (package raftstore)
-// lets one goroutine at a time touch it.
+// lets one goroutine at a time touch it, but for [Ledger.AppendOps].
 //
 // # What it guarantees
 //

@@ -1,6 +1,6 @@
 package engine
 
-// Ledger is the state. One goroutine at a time may use it, for reading too.
+// Ledger is the state. One goroutine at a time may use it, for reading too, but for AppendOps.
 type Ledger struct {
 	bits   uint // 2^bits shards
 	shards []shard

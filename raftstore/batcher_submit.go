@@ -8,7 +8,7 @@ import (
 )
 
 // Submit runs one command and returns its result, which may be a refusal. The store changes nothing
-// in the command, and keeps nothing of it.
+// in the command, and keeps nothing of it; the result may share its strings.
 //
 // It fails with *engine.FieldError (a fault that needs no state), *TooLargeError, *OverloadedError
 // or *NoLeaderError: then nothing happened. With *UnknownError, also when ctx ends first, it may
