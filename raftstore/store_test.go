@@ -352,16 +352,16 @@ func TestClosingAnswersEveryone(t *testing.T) {
 		var mu sync.Mutex
 		counts := map[string]int{}
 		const callers = 200
+		s := leader.Store // the cluster forgets it when it is killed
 		for i := range callers {
 			waiting.Go(func() {
-				_, err := leader.Submit(context.Background(),
+				_, err := s.Submit(context.Background(),
 					engine.Op{Command: reserve(fmt.Sprint("r", i), "A", 1, time.Hour)})
 				mu.Lock()
 				defer mu.Unlock()
 				counts[code(err)]++
 			})
 		}
-		s := leader.Store
 		c.kill(leader)
 		waiting.Wait()
 		total := 0
