@@ -37,11 +37,9 @@ func newWorld(skus int) *world {
 	w.fill(skus, func(i int) engine.Op {
 		return engine.Op{Command: &engine.DefineSKU{SKU: engine.Name(fmt.Sprintf("SKU-%07d", i))}}
 	})
-	w.location = w.ledger.Number(engine.LocationName, "main")
-	w.channel = w.ledger.Number(engine.ChannelName, "web")
+	w.location, w.channel = "main", "web"
 	for i := range skus {
-		n := w.ledger.Number(engine.SKUName, engine.Name(fmt.Sprintf("SKU-%07d", i)))
-		w.skus = append(w.skus, n)
+		w.skus = append(w.skus, engine.Name(fmt.Sprintf("SKU-%07d", i)))
 	}
 	w.fill(skus, func(i int) engine.Op {
 		return engine.Op{Command: &engine.Set{SKU: w.skus[i], Location: w.location, Value: 1e9}}
@@ -85,7 +83,7 @@ func (w *world) seal(ops []engine.Op) []byte {
 	var b engine.EntryBuilder
 	b.Grow(128 * len(ops))
 	for _, op := range ops {
-		b.Add(op)
+		b.AddFor(w.ledger, op)
 	}
 	return b.Seal(w.now, w.now)
 }

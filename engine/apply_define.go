@@ -33,8 +33,13 @@ func (l *Ledger) defineSKU(c *DefineSKU, v *verdict) {
 			v.refuse(LimitReached, field{leaf: "sku"})
 			return
 		}
+		name := l.textOf(SKUName, c.SKU)
+		if name == "" { // a number that was never given
+			v.refuse(UnknownSKU, field{leaf: "sku"})
+			return
+		}
 		number = l.names.skuNext
-		l.addSKU(number, l.textOf(SKUName, c.SKU)).epoch = l.epoch
+		l.addSKU(number, name).epoch = l.epoch
 		l.indexSKU(number)
 	} else {
 		if len(kit) > 0 && l.moreOf(number).kit == 0 && (l.skuInUse(number) || l.isComponent(number)) {
@@ -109,6 +114,10 @@ func (l *Ledger) defineLocation(c *DefineLocation, v *verdict) {
 			return
 		}
 		name := strings.Clone(l.textOf(LocationName, c.Location))
+		if name == "" {
+			v.refuse(UnknownLocation, field{leaf: "location"})
+			return
+		}
 		number = uint32(len(t.rows) + 1)
 		t.rows = append(t.rows, &locationDef{
 			Location: Location{Name: name, Number: number},
@@ -169,6 +178,10 @@ func (l *Ledger) defineChannel(c *DefineChannel, v *verdict) {
 			return
 		}
 		name := strings.Clone(l.textOf(ChannelName, c.Channel))
+		if name == "" {
+			v.refuse(UnknownChannel, field{leaf: "channel"})
+			return
+		}
 		number = uint32(len(t.rows) + 1)
 		t.rows = append(t.rows, &channelDef{
 			Channel: Channel{Name: name, Number: number},

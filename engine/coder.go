@@ -106,6 +106,9 @@ func (x *coder) bytes(v *[]byte) {
 func (x *coder) name(k NameKind, v *Name) {
 	switch {
 	case x.mode == hashing:
+		if number, ok := v.number(); ok && !x.names.given(k, number) {
+			x.fail("a number was never given to a name")
+		}
 		x.hash = mix(x.hash, x.names.nameHash(k, *v))
 		return
 	case x.mode == writing && x.names != nil && *v != "":

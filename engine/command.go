@@ -7,7 +7,6 @@ type Command interface {
 	kind() kind
 	// wire says once what the body is made of; the coder writes, reads, numbers or hashes it.
 	wire(x *coder)
-	// check validates what needs no state.
 }
 
 // Op is a command and the key under which its answer is remembered.

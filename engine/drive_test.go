@@ -230,8 +230,12 @@ func applyPayload(l *engine.Ledger, index uint64, payload []byte, out *engine.Ou
 
 // step runs one entry and says what differs.
 func (d *driver) step(e entry) string {
+	return d.stepAs(e, encode(&d.builder, d.ledger, e))
+}
+
+// stepAs is step for an entry that is encoded already.
+func (d *driver) stepAs(e entry, payload []byte) string {
 	d.index++
-	payload := encode(&d.builder, d.ledger, e)
 	got := applyPayload(d.ledger, d.index, payload, &d.out)
 	var ops []engine.Op
 	for _, o := range e.ops {

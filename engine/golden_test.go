@@ -19,6 +19,7 @@ var updateFlag = flag.Bool("update", false, "write the golden files of this vers
 
 // goldenVersion names the files of the codec as it is now. When a codec changes, the files of the
 // version before stay, and get their name into readableVersions: every later build must read them.
+// Before the first release there is nothing to be read, and v1 is what is written now.
 const goldenVersion = "v1"
 
 var readableVersions = []string{"v1"}

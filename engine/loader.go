@@ -310,14 +310,11 @@ func (ld *Loader) loadAnswer() {
 	var r answerRow
 	answerWire(&ld.x, &r)
 	l := ld.l
-	good := l.remember.tail < ld.meta.tail && r.refusal < refusalEnd
-	if !ld.ok(good, "there are more answers than the head says, or one has an unknown verdict") {
+	good := l.remember.tail < ld.meta.tail && r.refusal < refusalEnd && !r.key.IsZero()
+	if !ld.ok(good, "there are more answers than the head says, or one has no key or an unknown verdict") {
 		return
 	}
 	n := l.appendAnswer(r)
-	if r.key.IsZero() {
-		return
-	}
 	l.shards[l.shardOf(r.key.Hi)].results.put(r.key.Lo, uint32(n))
 	l.digest.add(hashAnswer(&r))
 }

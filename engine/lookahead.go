@@ -3,8 +3,8 @@ package engine
 // Rows lie where their hashes put them, so a command's first look at each is a wait for the memory,
 // and much of apply's time at a million SKUs. The looks of different commands do not depend on each
 // other: the look-ahead reads a window of ops before their turn and makes the first looks of the plain
-// reserves among them, stage by stage, so that the processor waits for all of a stage at once. It
-// changes nothing and decides nothing.
+// reserves among them, stage by stage, so that the processor waits for all of a stage at once. What it
+// knows of an op is in the entry's bytes: the rows are only touched.
 
 // window is how many ops are looked at ahead: enough for the ten or so loads that a core has on their
 // way at a time, few enough that what was loaded is still in its cache when its turn comes.

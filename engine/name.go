@@ -5,18 +5,12 @@ import "encoding/binary"
 // Name names a SKU, a location or a channel inside a command.
 //
 // A caller writes the plain name: 1 to 255 bytes of UTF-8 without control characters. The node that is
-// asked may put the numbered form in its place ([Ledger.Number], [Ledger.AppendOps]), which is shorter
+// asked may put the numbered form in its place ([Ledger.AppendOps]), which is shorter
 // in the log and cheaper to apply, and says the same: the name that has, or had, that number. The two
 // cannot be mistaken for each other: the numbered form begins with a zero byte. A name that the node
 // does not know travels as it is, so that "unknown" is always a verdict of the log and never of one
 // node.
 type Name string
-
-// numbered returns the numbered form of n.
-func numbered(n uint32) Name {
-	var b [1 + binary.MaxVarintLen32]byte
-	return Name(b[:1+binary.PutUvarint(b[1:], uint64(n))])
-}
 
 // number returns the number of a numbered name. ok is false for a plain name and for bytes that
 // only begin like a numbered one.

@@ -108,31 +108,31 @@ func (n *names) init() {
 
 func (t *table[T]) at(number uint32) *T { return t.rows[number-1] }
 
-// Number returns the numbered form of n, or n itself when the name is unknown or numbered already.
-// It is for the leader, before it proposes.
-func (l *Ledger) Number(k NameKind, n Name) Name {
-	if _, ok := n.number(); ok || n == "" {
-		return n
-	}
-	if num := l.find(k, n); num != 0 {
-		return numbered(num)
-	}
-	return n
-}
-
 // NameOf returns the text of a number, also of a name that was deleted since; "" for 0 and for a
 // number that was never given.
 func (l *Ledger) NameOf(k NameKind, number uint32) string {
 	switch {
-	case number == 0:
-	case k == SKUName && number < l.names.skuNext:
+	case !l.given(k, number):
+		return ""
+	case k == SKUName:
 		return string(l.skuName(number))
-	case k == LocationName && int(number) <= len(l.names.locations.rows):
-		return l.names.locations.at(number).Name
-	case k == ChannelName && int(number) <= len(l.names.channels.rows):
-		return l.names.channels.at(number).Name
+	case k == LocationName:
+		return l.location(number).Name
 	}
-	return ""
+	return l.channel(number).Name
+}
+
+// given reports whether a number is, or was, a name's.
+func (l *Ledger) given(k NameKind, number uint32) bool {
+	switch k {
+	case SKUName:
+		return number != 0 && number < l.names.skuNext
+	case LocationName:
+		return number != 0 && int(number) <= len(l.names.locations.rows)
+	case ChannelName:
+		return number != 0 && int(number) <= len(l.names.channels.rows)
+	}
+	return false
 }
 
 // find returns the number of a name of either form, or 0 when it is unknown or deleted. A number that
@@ -166,15 +166,15 @@ func (l *Ledger) textOf(k NameKind, n Name) string {
 
 // stands reports whether a number is that of a name which is defined.
 func (l *Ledger) stands(k NameKind, num uint32) bool {
-	switch k {
-	case SKUName:
-		return num < l.names.skuNext && !l.sku(num).deleted
-	case LocationName:
-		return int(num) <= len(l.names.locations.rows) && !l.location(num).gone
-	case ChannelName:
-		return int(num) <= len(l.names.channels.rows) && !l.channel(num).gone
+	switch {
+	case !l.given(k, num):
+		return false
+	case k == SKUName:
+		return !l.sku(num).deleted
+	case k == LocationName:
+		return !l.location(num).gone
 	}
-	return false
+	return !l.channel(num).gone
 }
 
 func (l *Ledger) findSKU(name string) uint32 {
@@ -204,14 +204,14 @@ func (l *Ledger) nameHash(k NameKind, n Name) uint64 {
 	switch {
 	case !ok:
 		return xxh3.HashString(string(n))
-	case k == SKUName && num < l.names.skuNext:
+	case !l.given(k, num):
+		return 0
+	case k == SKUName:
 		return l.sku(num).hash
-	case k == LocationName && int(num) <= len(l.names.locations.rows):
+	case k == LocationName:
 		return l.location(num).hash
-	case k == ChannelName && int(num) <= len(l.names.channels.rows):
-		return l.channel(num).hash
 	}
-	return 0
+	return l.channel(num).hash
 }
 
 // isKitAt reports whether a unit of the SKU at the location stands for its components: a kit has

@@ -7,8 +7,8 @@ import (
 	"github.com/zeebo/xxh3"
 )
 
-// plainReserve is what nearly every command of a sale is: a reserve of one line of a SKU that the
-// leader knew by number, without a location or a ref. It is valid as [Validate] means it.
+// plainReserve is what nearly every command of a sale is: a reserve of one line, by numbers, without a
+// location or a ref. It is valid as [Validate] means it.
 type plainReserve struct {
 	key          Key
 	id           string // shares the entry's bytes
@@ -80,7 +80,7 @@ func cutInt(b []byte) (v int64, rest []byte) {
 func aliasText(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // appendPlain appends the body of a reserve as Reserve.wire writes it, with the names as numbers; ok is
-// false, and nothing appended, when it would not be a plain one.
+// false, and nothing appended, when it has more to say than a plain one.
 func appendPlain(dst []byte, c *Reserve, l *Ledger) (b []byte, ok bool) {
 	if c.Partial || len(c.Lines) != 1 || c.Lines[0].Location != "" || c.Lines[0].Ref != "" {
 		return dst, false

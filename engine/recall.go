@@ -4,19 +4,21 @@ import "math"
 
 // Recall returns the remembered answer to op, if its key is known; also the refusal of another
 // command under that key. It reads only, and is for answering repetitions without an entry. Names may
-// be in either form.
+// be in either form; one whose number this ledger has not given yet can be anybody's, so nothing is
+// known of such an op.
 func (l *Ledger) Recall(op Op) (Result, bool) {
 	var f faults
 	if f.check(op.Command); op.Key.IsZero() || f.reason != "" {
 		return Result{}, false
 	}
 	n := l.findAnswer(op.Key)
-	if n == 0 {
+	content := l.contentOf(op.Command)
+	if n == 0 || l.work.coder.bad != "" {
 		return Result{}, false
 	}
 	var v verdict
 	v.reset(l.index)
-	l.recall(n, op.Key, l.contentOf(op.Command), op.Command, &v, true)
+	l.recall(n, op.Key, content, op.Command, &v, true)
 	r, err := DecodeResult(l.encodeVerdict(nil, &v), op.Command)
 	return r, err == nil
 }

@@ -177,9 +177,6 @@ func (l *Ledger) undoAnswers(tail uint64) {
 
 func (l *Ledger) dropAnswer(n uint64) {
 	row := l.remember.at(n)
-	if row.key.IsZero() {
-		return
-	}
 	l.shards[l.shardOf(row.key.Hi)].results.drop(row.key.Lo, uint32(n))
 	l.digest.remove(hashAnswer(row))
 }

@@ -38,8 +38,8 @@ func DecodeResult(p []byte, c Command) (Result, error) {
 	return r, err
 }
 
-// Decode is DecodeResult into r, whose Reservation is used again: what an earlier result pointed to
-// must not be used any more. After an error r is the zero result.
+// Decode is DecodeResult into r, whose Reservation may be used again: what an earlier result pointed
+// to must not be used any more. After an error r is the zero result.
 func (r *Result) Decode(p []byte, c Command) error {
 	room := r.Reservation
 	*r = Result{}
@@ -129,6 +129,9 @@ func (r *Result) wireHead(x *coder, more uint8) (parts uint8) {
 		x.fail("a version is not known to this build")
 	}
 	codeByte(x, &parts)
+	if parts&resultAsAsked != 0 {
+		x.fail("it is as asked, and has other parts")
+	}
 	codeByte(x, &r.Refusal)
 	x.uint(&r.Index)
 	at := int64(r.At)

@@ -184,11 +184,7 @@ func (w *world) entry() entry {
 		e.due = w.now + int64(w.IntN(3000))
 	}
 	for range w.IntN(5) {
-		op := w.keyed()
-		e.ops = append(e.ops, op)
-		if _, deletes := op.command.(*engine.Delete); deletes {
-			e.resolve = false // a number would outlive the name
-		}
+		e.ops = append(e.ops, w.keyed())
 	}
 	return e
 }

@@ -20,12 +20,7 @@ func (s *Store) Submit(ctx context.Context, op engine.Op) (r engine.Result, err 
 	if op.Command, err = s.withBasis(ctx, op.Command); err != nil {
 		return engine.Result{}, err
 	}
-	c := s.machine.encode(op)
-	defer c.release()
-	if err := c.checkSize(0); err != nil {
-		return engine.Result{}, err
-	}
-	b, at, err := s.batcher.add(c)
+	b, at, err := s.queue(op)
 	if err != nil {
 		if r, ok := s.recall(op, err); ok {
 			return r, nil
@@ -36,6 +31,16 @@ func (s *Store) Submit(ctx context.Context, op engine.Op) (r engine.Result, err 
 		return engine.Result{}, err
 	}
 	return r, b.result(at, op.Command, &r)
+}
+
+// queue encodes op and puts it into a batch. It fails as batcher.add, or with *TooLargeError.
+func (s *Store) queue(op engine.Op) (*batch, int, error) {
+	c := s.machine.encode(op)
+	defer c.release()
+	if err := c.checkSize(0); err != nil {
+		return nil, 0, err
+	}
+	return s.batcher.add(c)
 }
 
 // recall looks for a remembered answer when admission refused, so that replays are answered however
@@ -74,7 +79,7 @@ func (s *Store) SubmitAll(ctx context.Context, ops []engine.Op,
 // submitKept queues the commands that can be, and answers them.
 func (s *Store) submitKept(ctx context.Context, c *call, kept []engine.Op) {
 	encoded := s.machine.encode(kept...)
-	if c.tooLarge(encoded) {
+	for c.tooLarge(encoded) {
 		encoded.release()
 		if kept = c.kept(); len(kept) == 0 {
 			return

@@ -3,10 +3,11 @@
 //
 // # Life of a write
 //
-// [Store.Submit] validates and puts the command into the batch under construction ([batcher]). One
-// goroutine takes a batch whenever fewer than three raft entries are in flight: it stamps the time,
-// encodes the whole batch as one raft entry and proposes it. Raft stores it on a majority, the state machine ([machine]) applies it, and one closed channel wakes everyone who
-// waits on that batch. On a follower the same goroutine sends the batch to the leader instead.
+// [Store.Submit] validates and encodes the command, and puts it into the batch under construction
+// ([batcher]). One goroutine takes a batch whenever fewer than three raft entries are in flight: it
+// stamps the time, seals the batch as one raft entry and proposes it. Raft stores it on a majority, the
+// state machine ([machine]) applies it, and one closed channel wakes everyone who waits on that batch.
+// On a follower the same goroutine sends the batch to the leader instead.
 //
 // # What it guarantees
 //
@@ -21,8 +22,9 @@
 //
 // # What it must never do
 //
-// It never applies from two goroutines, never touches the ledger without machine.mu, and never
-// holds that lock for more than one entry or, for readers and sweeps, 100 µs. It never takes a
+// It never applies from two goroutines, never touches the ledger without machine.mu, or its names
+// without machine.names, and never holds the former for more than one entry or, for readers and
+// sweeps, 100 µs. It never takes a
 // raft future that ended in leadership lost, shutdown or our own deadline for a failure. It never
 // goes on after a disk or an agreed entry could not be trusted: Config.Fatal is called, once.
 //

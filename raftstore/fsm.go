@@ -18,7 +18,7 @@ import (
 // machine is raft's state machine: it owns the ledger and applies agreed entries to it, in order,
 // on raft's one goroutine for that. It implements raft.BatchingFSM.
 type machine struct {
-	// mu is the one lock of the ledger. Apply holds it for one entry, everyone else for at most
+	// mu is the lock of the ledger, but for its names. Apply holds it for one entry, everyone else for at most
 	// 100 µs at a time. Nobody waits for anything while holding it.
 	mu struct {
 		sync.Mutex
@@ -170,11 +170,7 @@ func (m *machine) applyLocked(index uint64, entry engine.Entry) (err error) {
 	if ledger.Index()+1 < index { // entries of raft's own, which never come here
 		ledger.SkipTo(index - 1)
 	}
-	if entry.Defines {
-		m.names.Lock()
-		defer m.names.Unlock()
-	}
-	ledger.Apply(index, entry, &m.out)
+	m.run(ledger, index, entry)
 	if len(m.out.Events) > 0 && ledger.LastEvent() > m.eventsSkip {
 		if err := m.events.Append(m.out.Events); err != nil {
 			return fmt.Errorf("keep the events of entry %d: %w", index, err)
@@ -183,6 +179,20 @@ func (m *machine) applyLocked(index uint64, entry engine.Entry) (err error) {
 	m.noteLocked(ledger)
 	m.applied.Store(index)
 	return nil
+}
+
+// run applies an entry, alone with the names if it may change them. When that panics they are half
+// changed, and nobody encodes by them any more.
+func (m *machine) run(ledger *engine.Ledger, index uint64, entry engine.Entry) {
+	if entry.Defines {
+		m.names.Lock()
+		defer m.names.Unlock()
+		m.names.ledger = nil
+		ledger.Apply(index, entry, &m.out)
+		m.names.ledger = ledger
+		return
+	}
+	ledger.Apply(index, entry, &m.out)
 }
 
 // noteLocked publishes what others want to know without the lock.

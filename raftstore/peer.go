@@ -35,7 +35,7 @@ const (
 	// maxFrame bounds one answer: to 4,096 commands with reservations of many lines.
 	maxFrame = 64 << 20
 	// maxRequest bounds one request: a batch, or the one command that may be larger than one, with as
-	// much again for what is only estimated.
+	// much again to spare.
 	maxRequest = 2 * (maxOpBytes + maxBatchBytes)
 	// maxCallsPerConn bounds the calls of one node that are being answered; above, it is not read.
 	maxCallsPerConn = 64

@@ -31,7 +31,7 @@ type walCodec struct {
 
 const (
 	walEntryHead = 64      // more than all but data and extensions of an entry has
-	walRoomKept  = 4 << 20 // a larger room is not kept
+	walRoomKept  = 4 << 20 // a larger room is not kept for entries that need less
 )
 
 // begin makes room for entries; that of the ones before is used again.
@@ -40,13 +40,13 @@ func (c *walCodec) begin(logs []*raft.Log) {
 	for _, l := range logs {
 		size += walEntryHead + len(l.Data) + len(l.Extensions)
 	}
-	if cap(c.room) < size || cap(c.room) > walRoomKept {
-		c.room = make([]byte, 0, size+size/4)
+	if cap(c.room) < size || cap(c.room) > walRoomKept && size <= walRoomKept {
+		c.room = make([]byte, 0, max(size, min(2*size, walRoomKept)))
 	}
 	c.room = c.room[:0]
 }
 
-// Encode writes an entry in raft-wal's format. Its error is nil, since that of a bytes.Buffer is.
+// Encode writes an entry in raft-wal's format; it fails as raft-wal's does.
 func (c *walCodec) Encode(l *raft.Log, w io.Writer) error {
 	size := walEntryHead + len(l.Data) + len(l.Extensions)
 	if b, ok := w.(*bytes.Buffer); ok && b.Cap() == 0 && cap(c.room)-len(c.room) >= size {
