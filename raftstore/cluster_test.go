@@ -13,6 +13,10 @@ import (
 	"holdfast/engine"
 )
 
+// splitVote bounds how long a cluster has no leader: two heartbeat timeouts, and as long again when
+// two nodes stand for election in the same moment, which raft's own chance lets happen now and then.
+const splitVote = 4 * time.Second
+
 // cluster is nodes over the twins in memory, in a synctest bubble: its clock is fake and every wait
 // is as long as it says without taking that long.
 type cluster struct {
