@@ -8,18 +8,13 @@ func (l *Ledger) reservePlain(c *plainReserve) (ref resvRef, ok bool) {
 	if w.load > entryLoad || len(l.events.b) > entryEvents || len(l.shortfall) > 0 {
 		return 0, false
 	}
-	n := l.shardOf(c.hash)
-	sh := &l.shards[n]
-	if sh.knows(l, c.id, c.hash) || !c.key.IsZero() && l.findAnswer(c.key) != 0 {
+	if l.findHashed(c.id, c.hash) != 0 || !c.key.IsZero() && l.findAnswer(c.key) != 0 {
 		return 0, false
 	}
-	if int(c.channel) > len(l.names.channels.rows) || c.sku >= l.names.skuNext {
+	if !l.stands(ChannelName, c.channel) || !l.stands(SKUName, c.sku) || l.moreOf(c.sku).kit != 0 {
 		return 0, false
 	}
 	ch, sku := l.channel(c.channel), l.sku(c.sku)
-	if ch.gone || sku.deleted || sku.more != 0 && l.moreOf(c.sku).kit != 0 {
-		return 0, false
-	}
 	at := l.plainPlace(ch, c)
 	if at == 0 {
 		return 0, false
@@ -40,7 +35,7 @@ func (l *Ledger) reservePlain(c *plainReserve) (ref resvRef, ok bool) {
 	} else if c.ttl != 0 {
 		row.moment = l.now + c.ttl
 	}
-	row.blob = sh.blobs.putText(c.id)
+	row.blob = l.shards[l.shardOf(c.hash)].blobs.putText(c.id)
 	ref = l.addResv(c.hash, row)
 	l.appendPart(ref, 0, part)
 	l.shift(at, by, c.qty, note{kind: kind, channel: c.channel, cause: c.id})
@@ -52,16 +47,6 @@ func (l *Ledger) reservePlain(c *plainReserve) (ref resvRef, ok bool) {
 		}, nil)
 	}
 	return ref, true
-}
-
-// knows reports whether there is a reservation with an id, which hashes to h.
-func (sh *shard) knows(l *Ledger, id string, h uint64) bool {
-	for p := sh.byID.probe(h); p.next(); {
-		if l.idOf(sh, sh.resv.at(p.slot)) == id {
-			return true
-		}
-	}
-	return false
 }
 
 // plainPlace returns the stock row that a plain reserve takes all its units from, as plan and place

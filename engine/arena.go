@@ -54,8 +54,7 @@ func (a *arena) at(ref uint32) []byte {
 
 // text returns the bytes of a number as a string that is valid as long as they are.
 func (a *arena) text(ref uint32) string {
-	b := a.at(ref)
-	return unsafe.String(unsafe.SliceData(b), len(b))
+	return aliasText(a.at(ref))
 }
 
 func (a *arena) give(ref uint32) {

@@ -96,7 +96,7 @@ func (x *coder) string(v *string) {
 }
 
 func (x *coder) bytes(v *[]byte) {
-	s := unsafe.String(unsafe.SliceData(*v), len(*v))
+	s := aliasText(*v)
 	x.string(&s)
 	if x.mode == reading {
 		*v = unsafe.Slice(unsafe.StringData(s), len(s))
@@ -165,10 +165,13 @@ func (x *coder) takeString() string {
 		x.fail("a text is longer than its body")
 		return ""
 	}
-	s := unsafe.String(unsafe.SliceData(x.b), int(n))
+	s := aliasText(x.b[:n])
 	x.b = x.b[n:]
 	return s
 }
+
+// aliasText returns b as a string that shares its bytes.
+func aliasText(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // fail latches a fault and leaves nothing to read.
 func (x *coder) fail(why string) {

@@ -39,11 +39,7 @@ func seeds(share int) []uint64 {
 func TestDrive(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds(1) {
-		log := newWorld(seed).log(60)
-		if fault := drive(log); fault != "" {
-			log, fault = shrink(log, fault)
-			t.Fatalf("-seed %d: %s\nThe smallest log that differs:\n%s", seed, fault, spellLog(log))
-		}
+		driveLog(t, seed, newWorld(seed).log(60))
 	}
 }
 
@@ -51,11 +47,7 @@ func TestDrive(t *testing.T) {
 func TestDriveLong(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds(75) {
-		log := newWorld(seed + 1<<32).log(400)
-		if fault := drive(log); fault != "" {
-			log, fault = shrink(log, fault)
-			t.Fatalf("-seed %d: %s\nThe smallest log that differs:\n%s", seed, fault, spellLog(log))
-		}
+		driveLog(t, seed, newWorld(seed+1<<32).log(400))
 	}
 }
 
@@ -63,11 +55,16 @@ func TestDriveLong(t *testing.T) {
 func TestDriveWide(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds(10) {
-		log := newWideWorld(seed).log(40)
-		if fault := drive(log); fault != "" {
-			log, fault = shrink(log, fault)
-			t.Fatalf("-seed %d: %s\nThe smallest log that differs:\n%s", seed, fault, spellLog(log))
-		}
+		driveLog(t, seed, newWideWorld(seed).log(40))
+	}
+}
+
+// driveLog fails with the smallest log that shows what differs.
+func driveLog(t *testing.T, seed uint64, log []entry) {
+	t.Helper()
+	if fault := drive(log); fault != "" {
+		log, fault = shrink(log, fault)
+		t.Fatalf("-seed %d: %s\nThe smallest log that differs:\n%s", seed, fault, spellLog(log))
 	}
 }
 

@@ -81,9 +81,6 @@ func (b *EntryBuilder) Ops() []byte {
 // Len is the number of ops so far.
 func (b *EntryBuilder) Len() int { return int(b.count) }
 
-// Size is the number of bytes so far.
-func (b *EntryBuilder) Size() int { return max(len(b.buf), entryHeader) }
-
 // Seal finishes the payload with the ledger times now and due, in ms since 1970. The caller owns
 // it; the builder must be reset before it is used again.
 func (b *EntryBuilder) Seal(now, due int64) []byte {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/binary"
-	"unsafe"
 
 	"github.com/zeebo/xxh3"
 )
@@ -75,9 +74,6 @@ func cutInt(b []byte) (v int64, rest []byte) {
 	}
 	return unzigzag(u), b[n:]
 }
-
-// aliasText returns b as a string that shares its bytes.
-func aliasText(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // appendPlain appends the body of a reserve as Reserve.wire writes it, with the names as numbers; ok is
 // false, and nothing appended, when it has more to say than a plain one.

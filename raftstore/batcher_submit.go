@@ -30,7 +30,8 @@ func (s *Store) Submit(ctx context.Context, op engine.Op) (r engine.Result, err 
 	if err := b.wait(ctx); err != nil {
 		return engine.Result{}, err
 	}
-	return r, b.result(at, op.Command, &r)
+	err = b.result(at, op.Command, &r)
+	return r, err
 }
 
 // queue encodes op and puts it into a batch. It fails as batcher.add, or with *TooLargeError.
