@@ -83,7 +83,7 @@ func (s *Store) propose(b *batch, l *leadership) {
 		return
 	}
 	began := time.Now()
-	future := s.raft.ApplyLog(raft.Log{Data: payload, Extensions: l.mark}, s.cfg.ProposeTimeout)
+	future := s.raft().ApplyLog(raft.Log{Data: payload, Extensions: l.mark}, s.cfg.ProposeTimeout)
 	s.watch(b, future)
 	if time.Since(began) >= s.cfg.ProposeTimeout/2 {
 		// It may not have been queued at all. What follows must not overtake it.

@@ -40,7 +40,7 @@ func TestABatchGoesOnlyInTheTermOfWhatItFollows(t *testing.T) {
 		for n.lead.Load() == nil || n.lead.Load() == then || !n.lead.Load().opened.Load() {
 			other := c.leader()
 			if other != n {
-				_ = other.raft.LeadershipTransferToServer(n.parts.id, n.parts.transport.LocalAddr()).Error()
+				_ = other.raft().LeadershipTransferToServer(n.parts.id, n.parts.transport.LocalAddr()).Error()
 			}
 			time.Sleep(time.Second)
 		}

@@ -45,7 +45,7 @@ func (s *Store) handle(ctx context.Context, kind byte, body []byte) []byte {
 	case callForward:
 		return s.handleForward(ctx, body)
 	case callStatus:
-		return s.appendStatus(nil)
+		return s.handleStatus()
 	}
 	return nil // a newer node's call: it takes an empty answer for "not here"
 }

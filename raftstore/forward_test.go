@@ -1,6 +1,7 @@
 package raftstore
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -109,19 +110,27 @@ func TestForwardedBatchesThatCannotBeReadAreRefused(t *testing.T) {
 
 func TestReportsComeBackAsTheyWere(t *testing.T) {
 	t.Parallel()
-	for _, p := range [][]byte{nil, {1}, make([]byte, 17), make([]byte, 40)} {
+	for _, p := range [][]byte{nil, {1}, []byte(`{"term":"x"}`), make([]byte, maxReport+1)} {
 		_, err := parseReport(p)
-		assert.ErrorIs(t, err, errReport)
+		assert.Error(t, err)
 	}
+	r := report{Applied: 7, Term: 2, HTTP: "127.0.0.1:1", Digests: digestMap{1024: 1 << 63}}
+	p, err := json.Marshal(r)
+	require.NoError(t, err)
+	got, err := parseReport(p)
+	require.NoError(t, err)
+	assert.Equal(t, r, got)
+	_, err = parseReport([]byte(`{"applied":7,"of_a_newer_node":{}}`))
+	assert.NoError(t, err)
 }
 
 func TestTheCommonDigest(t *testing.T) {
 	t.Parallel()
-	a := report{digests: map[uint64]uint64{1024: 1, 2048: 2, 3072: 3}}
-	b := report{digests: map[uint64]uint64{1024: 1, 2048: 2}}
+	a := report{Digests: digestMap{1024: 1, 2048: 2, 3072: 3}}
+	b := report{Digests: digestMap{1024: 1, 2048: 2}}
 	assert.Equal(t, Digest{Index: 3072, Value: 3}, commonDigest([]report{a}))
 	assert.Equal(t, Digest{Index: 2048, Value: 2}, commonDigest([]report{a, b}))
-	c := report{digests: map[uint64]uint64{1024: 9}}
+	c := report{Digests: digestMap{1024: 9}}
 	assert.Equal(t, Digest{Index: 1024, Value: 1, Diverged: true}, commonDigest([]report{a, b, c}))
 	assert.Equal(t, Digest{}, commonDigest([]report{{}, a}))
 }

@@ -49,7 +49,7 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	s.trail()
 	done := make(chan error, 1)
 	// It ends with the sweep, which ends when the store closes; raft takes one order at a time.
-	go func() { done <- s.raft.Snapshot().Error() }()
+	go func() { done <- s.raft().Snapshot().Error() }()
 	select {
 	case err := <-done:
 		if err == nil || errors.Is(err, raft.ErrNothingNewToSnapshot) {
@@ -67,9 +67,9 @@ func (s *Store) trail() {
 	mean := s.machine.logBytes.Load() / max(1, s.machine.logEntries.Load())
 	s.settings.Lock()
 	defer s.settings.Unlock()
-	c := s.raft.ReloadableConfig()
+	c := s.raft().ReloadableConfig()
 	c.TrailingLogs = uint64(min(max(trailingBytes/max(1, mean), trailingMin), trailingMax))
-	if err := s.raft.ReloadConfig(c); err != nil {
+	if err := s.raft().ReloadConfig(c); err != nil {
 		s.log.Warn("raft settings refused", "error", err)
 	}
 }

@@ -28,11 +28,11 @@ func TestAnEntryOfAnotherTermHasNoEffect(t *testing.T) {
 		n := c.leader()
 		c.stock(n, 10, "A")
 		payload := entryOf(engine.Op{Command: reserve("late", "A", 1, time.Hour)})
-		term := n.raft.CurrentTerm()
-		f := n.raft.ApplyLog(raft.Log{Data: payload, Extensions: termMark(term - 1)}, 0)
+		term := n.raft().CurrentTerm()
+		f := n.raft().ApplyLog(raft.Log{Data: payload, Extensions: termMark(term - 1)}, 0)
 		require.NoError(t, f.Error())
 		assert.EqualValues(t, 10, c.available(n, false, "A"))
-		f = n.raft.ApplyLog(raft.Log{Data: payload, Extensions: termMark(term)}, 0)
+		f = n.raft().ApplyLog(raft.Log{Data: payload, Extensions: termMark(term)}, 0)
 		require.NoError(t, f.Error())
 		assert.EqualValues(t, 9, c.available(n, false, "A"))
 		c.sameDigests()
@@ -44,7 +44,7 @@ func TestAMarkThatWasChangedStopsTheNode(t *testing.T) {
 	for _, mark := range [][]byte{nil, make([]byte, markBytes), termMark(1)[:8]} {
 		inBubble(t, 1, nil, func(t *testing.T, c *cluster) {
 			n := c.leader()
-			n.raft.ApplyLog(raft.Log{Data: entryOf(), Extensions: mark}, 0)
+			n.raft().ApplyLog(raft.Log{Data: entryOf(), Extensions: mark}, 0)
 			assert.ErrorIs(t, <-n.fatal, errMark)
 		})
 	}
@@ -153,7 +153,7 @@ func TestNothingIsAppliedBehindAnEntryThatWasLeftOut(t *testing.T) {
 		n := c.leader()
 		c.stock(n, 10, "A")
 		m := n.machine
-		term, index := n.raft.CurrentTerm(), m.applied.Load()
+		term, index := n.raft().CurrentTerm(), m.applied.Load()
 		n.Store.cancel() // it closes, while a sweep holds the first entry back
 		entry := func(i uint64) *raft.Log {
 			return &raft.Log{Index: i, Term: term, Type: raft.LogCommand, Data: entryOf(tick()),

@@ -13,7 +13,7 @@ import (
 func TestAForgottenFutureEndsWithRaft(t *testing.T) {
 	t.Parallel()
 	inBubble(t, 1, nil, func(t *testing.T, c *cluster) {
-		f := c.leader().Store.raft.Barrier(time.Second)
+		f := c.leader().Store.raft().Barrier(time.Second)
 		gone := make(chan struct{})
 		close(gone)
 		require.True(t, letEnd(f, gone), "raft's futures have changed")

@@ -60,7 +60,7 @@ func (m *metrics) gauges(s *Store) {
 		}
 		return 0
 	})
-	m.gauge("term", "Raft's term.", func() float64 { return float64(s.raft.CurrentTerm()) })
+	m.gauge("term", "Raft's term.", func() float64 { return float64(s.raft().CurrentTerm()) })
 	m.gauge("applied_index", "Index of the newest entry in the ledger.",
 		func() float64 { return float64(s.machine.applied.Load()) })
 	m.gauge("agreed_behind_entries", "Entries that are agreed and not applied here.",

@@ -116,7 +116,7 @@ func (s *Store) age() time.Duration {
 	if s.lead.Load() != nil {
 		return 0
 	}
-	last := s.raft.LastContact()
+	last := s.raft().LastContact()
 	if last.IsZero() {
 		last = s.began
 	}

@@ -47,11 +47,11 @@ type ReadyCheck struct {
 func (s *Store) Status() Status {
 	own := s.report()
 	st := Status{
-		Node: s.cfg.Node, Leader: s.leaderName(), Term: own.term, Index: own.applied,
+		Node: s.cfg.Node, Leader: s.leaderName(), Term: own.Term, Index: own.Applied,
 		Horizon: own.horizon,
 	}
 	now := time.Now()
-	newest := own.applied
+	newest := own.Applied
 	reports := []report{own}
 	for _, server := range s.servers() {
 		m := Member{
@@ -69,8 +69,8 @@ func (s *Store) Status() Status {
 				reports = append(reports, r)
 			}
 		}
-		m.HTTP, m.Lag = r.http, r.applied
-		newest = max(newest, r.applied)
+		m.HTTP, m.Lag = r.HTTP, r.Applied
+		newest = max(newest, r.Applied)
 		st.Members = append(st.Members, m)
 	}
 	for i := range st.Members {
@@ -107,7 +107,7 @@ func (s *Store) Ready() []ReadyCheck {
 // do, so a leadership of an older term counts for nothing.
 func (s *Store) opened() bool {
 	l := s.lead.Load()
-	return l != nil && l.opened.Load() && l.term == s.raft.CurrentTerm()
+	return l != nil && l.opened.Load() && l.term == s.raft().CurrentTerm()
 }
 
 // readyBehind is how many entries a node may be behind what was agreed and still be ready: what
@@ -115,7 +115,7 @@ func (s *Store) opened() bool {
 const readyBehind = 64
 
 func (s *Store) behind() uint64 {
-	agreed, applied := s.raft.CommitIndex(), s.machine.applied.Load()
+	agreed, applied := s.raft().CommitIndex(), s.machine.applied.Load()
 	if applied >= agreed {
 		return 0
 	}
@@ -124,7 +124,7 @@ func (s *Store) behind() uint64 {
 
 // servers is raft's newest configuration, with the addresses of this start.
 func (s *Store) servers() []raft.Server {
-	f := s.raft.GetConfiguration()
+	f := s.raft().GetConfiguration()
 	if f.Error() != nil {
 		return nil
 	}
@@ -144,15 +144,15 @@ func (s *Store) servers() []raft.Server {
 // commonDigest is the digest at the newest index that all reports have, and whether any two differ.
 func commonDigest(reports []report) Digest {
 	var d Digest
-	for index, value := range reports[0].digests {
+	for index, value := range reports[0].Digests {
 		all := true
 		for _, r := range reports[1:] {
-			other, ok := r.digests[index]
+			other, ok := r.Digests[index]
 			all = all && ok
 			d.Diverged = d.Diverged || (ok && other != value)
 		}
 		if all && index > d.Index {
-			d.Index, d.Value = index, value
+			d.Index, d.Value = index, uint64(value)
 		}
 	}
 	return d

@@ -2,8 +2,8 @@ package raftstore
 
 import (
 	"context"
-	"encoding/binary"
-	"errors"
+	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 
@@ -22,16 +22,20 @@ const (
 	digestEvery, digestsKept = 1024, 64
 )
 
-// report is what a member says of itself.
+// report is what a member says of itself, as JSON: a node of another version leaves out what it does
+// not know of, and passes over what it does not understand.
 type report struct {
-	applied uint64
-	term    uint64
-	http    string
-	digests map[uint64]uint64 // by index
+	Applied uint64    `json:"applied"`
+	Term    uint64    `json:"term"`
+	HTTP    string    `json:"http"`
+	Digests digestMap `json:"digests"`
 
 	horizon time.Duration // own report only
 	heard   time.Time     // when it came; zero for the own one
 }
+
+// digestMap has the digest of the ledger at each index.
+type digestMap map[uint64]hexUint64
 
 // members keeps the newest report of each other member. Safe for concurrent use.
 type members struct {
@@ -106,16 +110,16 @@ func (s *Store) ask(ctx context.Context, server raft.Server) {
 
 // report is this node's own.
 func (s *Store) report() report {
-	r := report{term: s.raft.CurrentTerm(), http: s.cfg.HTTP, digests: map[uint64]uint64{}}
-	r.applied = s.machine.applied.Load()
+	r := report{Term: s.raft().CurrentTerm(), HTTP: s.cfg.HTTP, Digests: digestMap{}}
+	r.Applied = s.machine.applied.Load()
 	s.machine.view(func(l *engine.Ledger) bool {
-		r.applied = s.machine.applied.Load()
+		r.Applied = s.machine.applied.Load()
 		r.horizon = time.Duration(l.Horizon()) * time.Millisecond
-		newest := r.applied / digestEvery * digestEvery
+		newest := r.Applied / digestEvery * digestEvery
 		for i := range uint64(digestsKept) {
 			if index := newest - i*digestEvery; index > 0 && index <= newest {
 				if value, ok := l.DigestAt(index); ok {
-					r.digests[index] = value
+					r.Digests[index] = hexUint64(value)
 				}
 			}
 		}
@@ -124,47 +128,26 @@ func (s *Store) report() report {
 	return r
 }
 
-// reportVersion is the version of the message that appendStatus makes.
-const reportVersion = 1
-
-// appendStatus encodes this node's report: version, applied, term, HTTP address, digests.
-func (s *Store) appendStatus(dst []byte) []byte {
-	r := s.report()
-	dst = append(dst, reportVersion)
-	dst = binary.LittleEndian.AppendUint64(dst, r.applied)
-	dst = binary.LittleEndian.AppendUint64(dst, r.term)
-	dst = binary.AppendUvarint(dst, uint64(len(r.http)))
-	dst = append(dst, r.http...)
-	for index, value := range r.digests {
-		dst = binary.LittleEndian.AppendUint64(dst, index)
-		dst = binary.LittleEndian.AppendUint64(dst, value)
+// handleStatus is the answer to callStatus.
+func (s *Store) handleStatus() []byte {
+	answer, err := json.Marshal(s.report())
+	if err != nil {
+		s.log.Error("own report", "error", err) // an empty answer is no report
 	}
-	return dst
+	return answer
 }
 
-var errReport = errors.New("not a report")
+// maxReport bounds a member's report: 64 digests take some 3 KiB.
+const maxReport = 64 << 10
 
-// parseReport decodes what appendStatus made. It fails with errReport.
+// parseReport decodes a member's report. It fails when it is none, or over maxReport.
 func parseReport(p []byte) (report, error) {
-	if len(p) < 17 || p[0] != reportVersion {
-		return report{}, errReport
+	r := report{}
+	if len(p) > maxReport {
+		return r, fmt.Errorf("report of %d bytes", len(p))
 	}
-	r := report{
-		applied: binary.LittleEndian.Uint64(p[1:]),
-		term:    binary.LittleEndian.Uint64(p[9:]),
-		digests: map[uint64]uint64{},
-	}
-	length, n := binary.Uvarint(p[17:])
-	p = p[17+max(n, 0):]
-	if n <= 0 || length > uint64(len(p)) {
-		return report{}, errReport
-	}
-	r.http, p = string(p[:length]), p[length:]
-	if len(p)%16 != 0 || len(p)/16 > digestsKept {
-		return report{}, errReport
-	}
-	for ; len(p) > 0; p = p[16:] {
-		r.digests[binary.LittleEndian.Uint64(p)] = binary.LittleEndian.Uint64(p[8:])
+	if err := json.Unmarshal(p, &r); err != nil {
+		return report{}, fmt.Errorf("report: %w", err)
 	}
 	return r, nil
 }

@@ -17,7 +17,7 @@ func TestALeaderIsReadyOnceItsTermIsOpen(t *testing.T) {
 		n := c.leader()
 		require.Equal(t, ReadyCheck{Name: "leader", OK: true, Detail: "n1"}, n.Ready()[0])
 		l := n.lead.Swap(nil)
-		require.Equal(t, raft.Leader, n.raft.State())
+		require.Equal(t, raft.Leader, n.raft().State())
 		closed := ReadyCheck{Name: "leader", Detail: "the term is not open yet"}
 		assert.Equal(t, closed, n.Ready()[0], "won, and not known here")
 		older := &leadership{term: l.term - 1}

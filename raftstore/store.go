@@ -22,10 +22,11 @@ type Store struct {
 	parts   parts
 	machine *machine
 	batcher *batcher
-	raft    *raft.Raft
 	peers   peerNet
 	members members
 	rank    int
+
+	running atomic.Pointer[raft.Raft] // see raft
 
 	following following
 	settings  sync.Mutex // one change of raft's settings at a time
@@ -112,9 +113,13 @@ func (s *Store) start(p parts) error {
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
-	s.raft, s.quit = r, sync.OnceValue(s.startQuit)
+	s.running.Store(r)
+	s.quit = sync.OnceValue(s.startQuit)
 	return s.metrics.register(s.cfg.Registerer)
 }
+
+// raft is this node's part in the cluster as it runs now; nil before start.
+func (s *Store) raft() *raft.Raft { return s.running.Load() }
 
 // Run serves until ctx ends or the node must stop, and owns every goroutine of the store meanwhile.
 // Afterwards every command is refused; those on their way have been answered, and when ctx has ended

@@ -44,7 +44,7 @@ func (s *Store) close() error {
 	s.batcher.close()
 	s.batcher.abandon(errClosing)
 	s.metrics.unregister(s.cfg.Registerer)
-	if s.raft == nil {
+	if s.raft() == nil {
 		return s.parts.close()
 	}
 	quit := s.quit()
@@ -84,11 +84,11 @@ func (s *Store) drain() {
 // takes a few milliseconds, while a leader that merely goes is missed for a whole heartbeat. Nothing
 // is on its way any more, so nothing can be lost by it. When it fails the others elect by themselves.
 func (s *Store) handOver() {
-	if s.raft.State() != raft.Leader || s.alone() {
+	if s.raft().State() != raft.Leader || s.alone() {
 		return
 	}
 	done := make(chan error, 1)
-	go func() { done <- s.raft.LeadershipTransfer().Error() }() // raft ends it after a heartbeat
+	go func() { done <- s.raft().LeadershipTransfer().Error() }() // raft ends it after a heartbeat
 	limit := time.NewTimer(s.cfg.Heartbeat)
 	defer limit.Stop()
 	err := errors.New("it took too long")
@@ -158,7 +158,7 @@ func (s *Store) fault() error {
 // Closing the network ends what waits for an answer from it, and the heartbeats of a leader whose
 // disk hangs, which keep the others from electing a new one.
 func (s *Store) startQuit() quitting {
-	f := s.raft.Shutdown()
+	f := s.raft().Shutdown()
 	return quitting{f, s.parts.transport.Close()}
 }
 

@@ -32,7 +32,7 @@ func (s *Store) runTerms(ctx context.Context) {
 				continue
 			}
 			// When the term has moved on since, raft refuses our entries, or sameTerm voids them.
-			l := &leadership{term: s.raft.CurrentTerm(), clock: termClock{now: s.cfg.Now}}
+			l := &leadership{term: s.raft().CurrentTerm(), clock: termClock{now: s.cfg.Now}}
 			l.mark = termMark(l.term)
 			l.clock.rebase(s.machine.now())
 			s.lead.Store(l)
@@ -79,9 +79,9 @@ func (s *Store) runDetector(ctx context.Context) {
 		case <-ticker.C:
 		}
 		s.following.look(s.ctx, s.leader)
-		last := s.raft.LastContact()
+		last := s.raft().LastContact()
 		if last.IsZero() || last.Equal(kicked) || time.Since(last) < patience ||
-			s.raft.State() != raft.Follower {
+			s.raft().State() != raft.Follower {
 			continue
 		}
 		kicked = last
@@ -91,7 +91,7 @@ func (s *Store) runDetector(ctx context.Context) {
 
 // alone reports whether this node is the only voter.
 func (s *Store) alone() bool {
-	f := s.raft.GetConfiguration()
+	f := s.raft().GetConfiguration()
 	if f.Error() != nil {
 		return false
 	}
@@ -110,13 +110,13 @@ func (s *Store) alone() bool {
 func (s *Store) kick() {
 	s.settings.Lock()
 	defer s.settings.Unlock()
-	c := s.raft.ReloadableConfig()
+	c := s.raft().ReloadableConfig()
 	longer := c
 	longer.HeartbeatTimeout += time.Millisecond
 	longer.ElectionTimeout += time.Millisecond
-	err := s.raft.ReloadConfig(longer)
+	err := s.raft().ReloadConfig(longer)
 	if err == nil {
-		err = s.raft.ReloadConfig(c)
+		err = s.raft().ReloadConfig(c)
 	}
 	if err != nil {
 		s.log.Warn("raft settings refused", "error", err)
@@ -125,7 +125,7 @@ func (s *Store) kick() {
 
 // leader returns the address and the name of the leader, "" while there is none.
 func (s *Store) leader() (addr, node string) {
-	a, id := s.raft.LeaderWithID()
+	a, id := s.raft().LeaderWithID()
 	if p := addressesOf(s.cfg); p != nil && id != "" {
 		if own, err := p.ServerAddr(id); err == nil {
 			a = own

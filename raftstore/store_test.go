@@ -461,7 +461,7 @@ func TestAnEntryThatCannotBeReadStopsTheNode(t *testing.T) {
 	t.Parallel()
 	inBubble(t, 1, nil, func(t *testing.T, c *cluster) {
 		n := c.leader()
-		n.raft.Apply([]byte("not an entry"), 0)
+		n.raft().Apply([]byte("not an entry"), 0)
 		err := <-n.fatal
 		assert.ErrorContains(t, err, "agreed entry")
 		before := n.machine.applied.Load()
@@ -482,10 +482,10 @@ func TestAFollowerFarBehindInstallsACheckpoint(t *testing.T) {
 			for i := range 20 {
 				c.accept(leader, reserve(fmt.Sprint("r", k, "-", i), "A", 1, time.Hour))
 			}
-			conf := leader.raft.ReloadableConfig()
+			conf := leader.raft().ReloadableConfig()
 			conf.TrailingLogs = 1
-			require.NoError(t, leader.raft.ReloadConfig(conf))
-			require.NoError(t, leader.raft.Snapshot().Error())
+			require.NoError(t, leader.raft().ReloadConfig(conf))
+			require.NoError(t, leader.raft().Snapshot().Error())
 		}
 		first, err := leader.log.FirstIndex()
 		require.NoError(t, err)
