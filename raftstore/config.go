@@ -27,6 +27,8 @@ type Config struct {
 	// Peers lists every node of a new cluster, this one among them, the same on each. Empty: one
 	// node alone.
 	Peers []Peer
+	// TLS secures the peer port; unset, it is plain, and whoever reaches it can do all that a node can.
+	TLS PeerTLS
 
 	Heartbeat      time.Duration // raft's heartbeat, election and lease timeout; default 1 s
 	ProposeTimeout time.Duration // after which an outcome is unknown; default 10 s
@@ -102,6 +104,8 @@ func (c Config) Validate() error {
 	fault(c.CheckpointBytes < 1, "checkpoint bytes %d: at least 1", c.CheckpointBytes)
 	fault(c.LogSegmentBytes < minSegmentBytes || c.LogSegmentBytes > maxSegmentBytes,
 		"log segment %d bytes: %d to %d", c.LogSegmentBytes, minSegmentBytes, maxSegmentBytes)
+	fault(!c.TLS.none() && !c.TLS.whole(),
+		"TLS of the peer port: certificate, key and pins go together: %+v", c.TLS)
 	faults = append(faults, c.peerFaults()...)
 	return errors.Join(faults...)
 }

@@ -27,13 +27,14 @@ const portVersion = 1
 const helloTimeout = 5 * time.Second
 
 // peerPort is the one port on which nodes reach each other. It accepts, shakes hands, and hands
-// each connection to raft or to tcpPeers. TLS will wrap the listener and dial, in this file.
+// each connection to raft or to tcpPeers.
 type peerPort struct {
 	listener  net.Listener
 	advertise string
 	node      string
 	cluster   func() [16]byte // zero while it is not known
 	log       *slog.Logger
+	guard     *peerGuard // nil: the port is plain
 	raft      chan net.Conn
 	calls     chan net.Conn
 	ctx       context.Context // ends when the port closes
@@ -55,11 +56,14 @@ func openPeerPort(ln net.Listener, advertise, node string, cluster func() [16]by
 	}
 	p := &peerPort{
 		listener: ln, advertise: advertise, node: node, cluster: cluster, log: log,
-		raft: make(chan net.Conn), calls: make(chan net.Conn),
+		guard: guardOf(ln), raft: make(chan net.Conn), calls: make(chan net.Conn),
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.mu.conns = map[net.Conn]struct{}{}
 	p.tasks.Go(p.accept)
+	if p.guard != nil {
+		p.tasks.Go(func() { p.guard.watch(p.ctx.Done()) })
+	}
 	return p
 }
 
@@ -101,9 +105,14 @@ func (p *peerPort) crowded() bool {
 
 // greet shakes hands and hands the connection on, or closes it.
 func (p *peerPort) greet(c net.Conn) {
-	kind, err := p.answerHello(c)
+	from := c.RemoteAddr().String()
+	c, err := p.secure(c, false)
+	var kind byte
+	if err == nil {
+		kind, err = p.answerHello(c)
+	}
 	if err != nil {
-		p.log.Warn("peer refused", "from", c.RemoteAddr().String(), "error", err)
+		p.log.Warn("peer refused", "from", from, "error", err)
 		c.Close()
 		return
 	}
@@ -118,6 +127,19 @@ func (p *peerPort) greet(c net.Conn) {
 	}
 }
 
+// secure shakes TLS's hands if the port has a guard. The connection that it returns is never nil; it
+// fails as peerGuard.secure.
+func (p *peerPort) secure(c net.Conn, dialled bool) (net.Conn, error) {
+	if p.guard == nil {
+		return c, nil
+	}
+	secured, err := p.guard.secure(c, dialled)
+	if err != nil {
+		return c, err
+	}
+	return secured, nil
+}
+
 // hello is what both sides say first, the caller with a kind in front and the other with a status:
 // version, cluster id, length of the node's name, name.
 func (p *peerPort) hello(first byte) []byte {
@@ -130,6 +152,7 @@ const (
 	helloOK      byte = 0
 	helloVersion byte = 1
 	helloCluster byte = 2
+	helloName    byte = 16
 )
 
 func (p *peerPort) answerHello(c net.Conn) (kind byte, err error) {
@@ -140,6 +163,7 @@ func (p *peerPort) answerHello(c net.Conn) (kind byte, err error) {
 	if err != nil {
 		return 0, err
 	}
+	h.proven = provenName(c)
 	status := p.judge(h)
 	if _, err := c.Write(p.hello(status)); err != nil {
 		return 0, err
@@ -161,6 +185,8 @@ func (p *peerPort) judge(h hello) byte {
 		return helloVersion
 	case !equalID(own[:], h.cluster[:]):
 		return helloCluster
+	case h.proven != "" && h.proven != h.node:
+		return helloName
 	}
 	return helloOK
 }
@@ -171,6 +197,9 @@ func helloError(status byte, node string) error {
 		return fmt.Errorf("node %q speaks another version of the peer protocol", node)
 	case helloCluster:
 		return fmt.Errorf("node %q belongs to another cluster", node)
+	case helloName:
+		return fmt.Errorf("node %q: name and certificate do not belong together; what to do: see "+
+			"that peer.tls.pins has each pin under the right name and that no node has another's key", node)
 	}
 	return fmt.Errorf("node %q refused the connection", node)
 }
@@ -179,12 +208,16 @@ type hello struct {
 	first, version byte
 	cluster        [16]byte
 	node           string
+	proven         string // by its certificate; "" on a plain port
 }
 
 func readHello(r io.Reader) (hello, error) {
 	var b [2 + 16 + 1]byte
 	if _, err := io.ReadFull(r, b[:2]); err != nil {
 		return hello{}, fmt.Errorf("handshake: %w", err)
+	}
+	if b[0] == tlsHandshake {
+		return hello{}, errSpeaksTLS
 	}
 	h := hello{first: b[0], version: b[1]}
 	if h.version != portVersion {
@@ -214,7 +247,10 @@ func (p *peerPort) dial(addr string, kind byte, timeout time.Duration) (net.Conn
 	if c == nil {
 		return nil, net.ErrClosed
 	}
-	if err := p.sayHello(c, kind, timeout); err != nil {
+	if c, err = p.secure(c, true); err == nil {
+		err = p.sayHello(c, kind, timeout)
+	}
+	if err != nil {
 		c.Close()
 		return nil, fmt.Errorf("node at %s: %w", addr, err)
 	}
@@ -235,6 +271,7 @@ func (p *peerPort) sayHello(c net.Conn, kind byte, timeout time.Duration) error 
 	if h.first != helloOK {
 		return helloError(h.first, h.node)
 	}
+	h.proven = provenName(c)
 	if status := p.judge(h); status != helloOK {
 		return helloError(status, h.node)
 	}

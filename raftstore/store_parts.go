@@ -58,6 +58,10 @@ func openParts(c Config, s *Store) (p parts, err error) {
 			err = errors.Join(err, p.close())
 		}
 	}()
+	guard, err := openGuard(c)
+	if err != nil {
+		return p, err
+	}
 	if err := p.openDisk(c, s.fail); err != nil {
 		return p, err
 	}
@@ -73,7 +77,7 @@ func openParts(c Config, s *Store) (p parts, err error) {
 			advertise = peer.Addr
 		}
 	}
-	port := openPeerPort(ln, advertise, c.Node, s.machine.clusterID, c.Logger)
+	port := openPeerPort(guard.listener(ln), advertise, c.Node, s.machine.clusterID, c.Logger)
 	p.transport = newTCPTransport(port, c) // closes the port too
 	p.peers = newTCPPeers(port)
 	p.closers = append(p.closers, p.transport.Close, p.peers.Close)

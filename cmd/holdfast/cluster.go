@@ -16,7 +16,7 @@ func (a *app) clusterCommand() *cobra.Command {
 		Long: "Shows the cluster as the asked node sees it. Ends with status 1 when it has no\n" +
 			"leader, when a member is unhealthy or when the members' states differ.",
 		Args: cobra.NoArgs,
-	}, clusterStatus))
+	}, clusterStatus), a.certificateCommand())
 }
 
 func clusterStatus(ctx context.Context, s session, _ []string) error {

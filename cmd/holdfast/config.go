@@ -65,6 +65,9 @@ func (a *app) configValidate(c *cobra.Command, _ []string) error {
 	if _, err := v.Client().Key.Reveal(); err != nil {
 		return usagef("key: %w", err)
 	}
+	if err := v.CheckNode(); err != nil {
+		return usagef("%w", err)
+	}
 	fmt.Fprintln(a.stdout, "settings are valid")
 	return nil
 }

@@ -140,6 +140,12 @@ type cluster struct {
 
 func startCluster(t *testing.T) *cluster {
 	t.Helper()
+	return startClusterWith(t, func(string) []string { return nil })
+}
+
+// startClusterWith starts a cluster whose nodes have further arguments.
+func startClusterWith(t *testing.T, more func(node string) []string) *cluster {
+	t.Helper()
 	const n = 3
 	addrs, err := loopback.Free(2 * n)
 	require.NoError(t, err)
@@ -151,6 +157,7 @@ func startCluster(t *testing.T) *cluster {
 	for i := range n {
 		c.args = append(c.args, []string{"serve", "--node", fmt.Sprintf("n%d", i+1), "--http", addrs[i],
 			"--data", t.TempDir(), "--peers", strings.Join(peers, ","), "--log-level", "warn"})
+		c.args[i] = append(c.args[i], more(fmt.Sprintf("n%d", i+1))...)
 		c.nodes = append(c.nodes, launchProcess(t, c.args[i]...))
 		cl := client.New(client.Config{Server: "http://" + addrs[i], Conns: 32})
 		t.Cleanup(cl.Close)

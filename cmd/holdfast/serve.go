@@ -49,6 +49,9 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if err := v.CheckNode(); err != nil {
+		return usagef("%w", err)
+	}
 	nv := v.Node()
 	memory := limitMemory(a.env("GOMEMLIMIT"))
 	log := newLogger(a.stderr, nv.LogLevel, nv.LogFormat, a.errTerminal)
@@ -58,7 +61,8 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 	}
 	defer admin.close()
 	cfg := node.Config{Name: nv.Node, Data: nv.Data, HTTP: nv.HTTP, Raft: nv.Raft,
-		Version: buildInfo().Version, Logger: log.Logger, StopTimeout: nv.StopTimeout}
+		Version: buildInfo().Version, Logger: log.Logger, StopTimeout: nv.StopTimeout,
+		TLS: node.TLS{Cert: nv.PeerCert, Key: nv.PeerKey, Pins: nv.PeerPins}}
 	for _, p := range nv.Peers {
 		cfg.Peers = append(cfg.Peers, node.Peer{Name: p.Node, Raft: p.Raft})
 	}

@@ -15,6 +15,7 @@ type Config struct {
 	HTTP  string // address to listen on; port 0 takes a free one
 	Raft  string // address of the port for the other nodes
 	Peers []Peer // all nodes, this one included; empty is a cluster of one
+	TLS   TLS    // of the port for the other nodes; empty is a plain port
 
 	Version     string
 	Logger      *slog.Logger  // default: discards
@@ -33,6 +34,9 @@ type Peer struct {
 	Name string
 	Raft string
 }
+
+// TLS names the files by which the nodes know each other, all three or none.
+type TLS struct{ Cert, Key, Pins string }
 
 // WithDefaults fills in what is not set.
 func (c Config) WithDefaults() Config {

@@ -88,7 +88,7 @@ func (n *Node) open(registry *prometheus.Registry) error {
 	}
 	n.store, err = raftstore.Open(raftstore.Config{
 		Node: cfg.Name, Dir: cfg.Data, HTTP: web.Addr().String(), Listener: n.peer, Peers: peers,
-		LogSegmentBytes: cfg.LogSegmentBytes, Logger: cfg.Logger, Registerer: registry,
+		TLS: raftstore.PeerTLS(cfg.TLS), LogSegmentBytes: cfg.LogSegmentBytes, Logger: cfg.Logger, Registerer: registry,
 	})
 	if err != nil {
 		return explain(err)

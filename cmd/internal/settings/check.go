@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -46,9 +47,38 @@ func (s Setting) check(text string) error {
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return fmt.Errorf("%q must be a URL such as http://127.0.0.1:7480", text)
 		}
-	case SecretID:
+	case File, SecretID:
 	}
 	return nil
+}
+
+// CheckNode checks what several settings of a node say together. The commands that ask a server do
+// not need it: in a container they see half of the node's settings. The error joins every fault,
+// each a *FaultError.
+func (v *Values) CheckNode() error {
+	var faults []error
+	var missing []string
+	given := 0
+	for _, key := range []string{"peer.tls.cert", "peer.tls.key", "peer.tls.pins"} {
+		if v.text(key) == "" {
+			missing = append(missing, key)
+		} else {
+			given++
+		}
+	}
+	if given > 0 && len(missing) > 0 {
+		faults = append(faults, &FaultError{Key: missing[0], Origin: v.byKey[missing[0]].Origin,
+			Reason: "peer.tls.cert, peer.tls.key and peer.tls.pins are set together or not at all"})
+	}
+	raft := v.byKey["raft"]
+	if given == 0 && v.text("peer.insecure") != "true" && checkLoopback(raft.Text) != nil {
+		faults = append(faults, &FaultError{Key: "raft", Origin: raft.Origin,
+			Reason: fmt.Sprintf("%q can be reached from other machines, and whoever reaches it can read "+
+				"and change everything: set peer.tls.cert, peer.tls.key and peer.tls.pins (`holdfast "+
+				"cluster certificate` makes them), or peer.insecure to true if the network keeps "+
+				"strangers out", raft.Text)})
+	}
+	return errors.Join(faults...)
 }
 
 // withScheme is the URL that is meant by an address alone: one of http.

@@ -70,7 +70,7 @@ func sample(t *testing.T, s Setting) [3]string {
 		return [3]string{"http://a:1", "http://b:2", "https://c"}
 	case SecretID:
 		return [3]string{"hf_secret", "env:A", "file:/b"}
-	case Name, Path, Text:
+	case Name, Path, Text, File:
 		return [3]string{"a", "b", "c"}
 	}
 	t.Fatalf("no sample for %s", s.Key)
@@ -215,5 +215,32 @@ func TestReferenceHasEverySetting(t *testing.T) {
 	for _, s := range Table() {
 		assert.Contains(t, b.String(), "`--"+s.Flag()+"`")
 		assert.Contains(t, b.String(), "`"+s.Env()+"`")
+	}
+}
+
+func TestAnOpenPeerPortIsSecuredOrMeant(t *testing.T) {
+	t.Parallel()
+	tls := []string{"HOLDFAST_PEER_TLS_CERT=c", "HOLDFAST_PEER_TLS_KEY=k", "HOLDFAST_PEER_TLS_PINS=p"}
+	for _, c := range []struct {
+		environ []string
+		fault   string
+	}{
+		{nil, ""},
+		{[]string{"HOLDFAST_RAFT=[::1]:1"}, ""},
+		{[]string{"HOLDFAST_RAFT=0.0.0.0:1"}, `raft (environment HOLDFAST_RAFT): "0.0.0.0:1" can be reached`},
+		{[]string{"HOLDFAST_RAFT=:1"}, "peer.insecure"},
+		{[]string{"HOLDFAST_PEERS=n1=10.0.0.1:1"}, "peer.tls.cert"},
+		{[]string{"HOLDFAST_RAFT=0.0.0.0:1", "HOLDFAST_PEER_INSECURE=true"}, ""},
+		{append([]string{"HOLDFAST_RAFT=0.0.0.0:1"}, tls...), ""},
+		{tls[:1], "peer.tls.key (default): peer.tls.cert, peer.tls.key and peer.tls.pins are set together"},
+		{tls[1:], "peer.tls.cert (default)"},
+	} {
+		v, err := Load(Sources{Environ: c.environ})
+		require.NoError(t, err)
+		if err := v.CheckNode(); c.fault == "" {
+			assert.NoError(t, err, c.environ)
+		} else {
+			assert.ErrorContains(t, err, c.fault, c.environ)
+		}
 	}
 }

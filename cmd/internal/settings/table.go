@@ -20,6 +20,7 @@ const (
 	Choice                   // one of Setting.Choices
 	Duration                 // such as 10s or 1m30s, above 0
 	URL                      // http:// or https:// with a host
+	File                     // a file, or empty for none
 	SecretID                 // file:/path, env:NAME or the secret itself; empty for none
 )
 
@@ -57,6 +58,19 @@ var table = []Setting{
 	{Key: "peers", Kind: Peers, Default: "", For: "serve",
 		Help: "all nodes of the cluster with their raft addresses, n1=host:port,n2=…, this one " +
 			"included; empty is a cluster of one"},
+	{Key: "peer.tls.cert", Kind: File, Default: "", For: "serve",
+		Help: "this node's certificate for the other nodes, PEM (`holdfast cluster certificate` makes " +
+			"one); with peer.tls.key and peer.tls.pins the port for the other nodes speaks TLS 1.3 " +
+			"only; all three are read again when they change"},
+	{Key: "peer.tls.key", Kind: File, Default: "", For: "serve",
+		Help: "the private key of that certificate, PEM"},
+	{Key: "peer.tls.pins", Kind: File, Default: "", For: "serve",
+		Help: "which keys belong to which node: lines `n1 sha256:HEX`, one or two per node, this one " +
+			"included; the same file on every node"},
+	{Key: "peer.insecure", Kind: Choice, Default: "false", For: "serve",
+		Choices: []string{"false", "true"},
+		Help: "allow a port for the other nodes that is neither on loopback nor secured by peer.tls: " +
+			"whoever reaches it can read and change everything"},
 	{Key: "admin", Kind: Loopback, Default: "", For: "serve",
 		Help: "loopback address of a listener with profiles (/debug/pprof); empty is off"},
 	{Key: "log.level", Kind: Choice, Default: "info", For: "serve",

@@ -13,6 +13,9 @@ type NodeValues struct {
 	Raft        string
 	Data        string
 	Peers       []Peer // empty is a cluster of one
+	PeerCert    string // with PeerKey and PeerPins; all empty is a plain port
+	PeerKey     string
+	PeerPins    string
 	Admin       string // empty is off
 	LogLevel    string
 	LogFormat   string
@@ -45,7 +48,8 @@ func (v *Values) Node() NodeValues {
 	peers, _ := parsePeers(v.text("peers"))
 	return NodeValues{
 		Node: v.text("node"), HTTP: v.text("http"), Raft: v.text("raft"), Data: v.text("data"),
-		Peers: peers, Admin: v.text("admin"),
+		Peers: peers, PeerCert: v.text("peer.tls.cert"), PeerKey: v.text("peer.tls.key"),
+		PeerPins: v.text("peer.tls.pins"), Admin: v.text("admin"),
 		LogLevel: v.text("log.level"), LogFormat: v.text("log.format"),
 		StopTimeout: v.duration("stop.timeout"),
 	}
