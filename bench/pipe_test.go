@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -31,8 +34,11 @@ const (
 func BenchmarkDurable(b *testing.B) {
 	for _, nodes := range []int{1, 3} {
 		b.Run(fmt.Sprintf("nodes=%d/of=pipe", nodes), func(b *testing.B) { barePipe(b, nodes) })
-		b.Run(fmt.Sprintf("nodes=%d/of=holdfast", nodes), func(b *testing.B) { holdfast(b, nodes) })
+		b.Run(fmt.Sprintf("nodes=%d/of=holdfast", nodes), func(b *testing.B) {
+			holdfast(b, formStores(b, nodes, plain))
+		})
 	}
+	b.Run("nodes=3/of=holdfast-tls", func(b *testing.B) { holdfast(b, formStores(b, 3, secured)) })
 }
 
 func barePipe(b *testing.B, nodes int) {
@@ -117,9 +123,8 @@ func (emptyMachine) Snapshot() (raft.FSMSnapshot, error) { return nil, raft.ErrN
 func (emptyMachine) Restore(r io.ReadCloser) error       { return r.Close() }
 
 // holdfast times reserves over 100,000 SKUs, by callers who each have a thousand on their way.
-func holdfast(b *testing.B, nodes int) {
+func holdfast(b *testing.B, leader *raftstore.Store) {
 	const callers, batch, skus = 32, 1000, 100_000
-	leader := formStores(b, nodes)
 	w := &world{}
 	for i := range skus {
 		w.skus = append(w.skus, engine.Name(fmt.Sprintf("SKU-%07d", i)))
@@ -149,6 +154,7 @@ func holdfast(b *testing.B, nodes int) {
 		each[c].fill(w, batch)
 	}
 	runtime.GC()
+	cpu := cpuTime()
 	b.ResetTimer()
 	var wg sync.WaitGroup
 	for c := range callers {
@@ -160,6 +166,7 @@ func holdfast(b *testing.B, nodes int) {
 	}
 	wg.Wait()
 	perSecond(b)
+	b.ReportMetric(float64(cpuTime()-cpu)/float64(b.N), "cpu-ns/op")
 }
 
 // orders are one caller's reserves, with the same room for every batch, so that the load costs little
@@ -193,8 +200,28 @@ func (o *orders) from(w *world, from, to int) []engine.Op {
 	return o.ops[:to-from]
 }
 
+// plain and secured make the TLS files of nodes, or none.
+func plain(_ *testing.B, nodes int) []raftstore.PeerTLS { return make([]raftstore.PeerTLS, nodes) }
+
+func secured(b *testing.B, nodes int) []raftstore.PeerTLS {
+	dir := b.TempDir()
+	pins := filepath.Join(dir, "pins")
+	var files []raftstore.PeerTLS
+	var lines strings.Builder
+	for i := range nodes {
+		made, err := raftstore.MakePeerCertificate(fmt.Sprintf("n%d", i+1), dir)
+		require.NoError(b, err)
+		files = append(files, raftstore.PeerTLS{Cert: made.Cert, Key: made.Key, Pins: pins})
+		fmt.Fprintln(&lines, made.Pin)
+	}
+	require.NoError(b, os.WriteFile(pins, []byte(lines.String()), 0o600))
+	return files
+}
+
 // formStores starts nodes of Holdfast and returns the leader.
-func formStores(b *testing.B, nodes int) *raftstore.Store {
+func formStores(b *testing.B, nodes int,
+	tls func(b *testing.B, nodes int) []raftstore.PeerTLS) *raftstore.Store {
+	files := tls(b, nodes)
 	var peers []raftstore.Peer
 	var listeners []net.Listener
 	for i := range nodes {
@@ -212,6 +239,7 @@ func formStores(b *testing.B, nodes int) *raftstore.Store {
 	for i, ln := range listeners {
 		s, err := raftstore.Open(raftstore.Config{
 			Node: fmt.Sprintf("n%d", i+1), Dir: b.TempDir(), Listener: ln, Peers: peers,
+			TLS: files[i],
 		})
 		require.NoError(b, err)
 		stores = append(stores, s)

@@ -74,7 +74,7 @@ func (m *metrics) gauges(s *Store) {
 	m.gauge("log_since_checkpoint_bytes", "Log applied since the last checkpoint.",
 		func() float64 { return float64(s.machine.logBytes.Load()) })
 	m.gauge("leader_silent_seconds", "Time since this node heard of the leader.",
-		func() float64 { return s.age().Seconds() })
+		func() float64 { return s.contact().Seconds() })
 	m.gauge("digest_diverged", "1 when two members differ.", func() float64 {
 		if s.Status().Digest.Diverged {
 			return 1

@@ -17,8 +17,9 @@ const minIndexPatience = 50 * time.Millisecond
 // move between two runs.
 //
 // Unless stale, the ledger then shows every write that was answered, on any node, before Read was
-// called. A stale read does not ask anyone; age is how long ago this node last heard of the leader,
-// 0 on the leader. Either waits until the ledger is at minIndex.
+// called. A stale read does not ask anyone; age is how old the ledger may be: how long ago this node
+// last heard of the leader, and more while it replays its log, 0 on the leader. Either waits until
+// the ledger is at minIndex.
 //
 // It fails with *OverloadedError (too many reads), *NoLeaderError (also when ctx ends first) or
 // *TooFarError (minIndex does not exist yet); step has not run then, or its last run does not count
@@ -109,18 +110,6 @@ func (s *Store) asRead(err error) error {
 		return e
 	}
 	return &NoLeaderError{Known: s.leaderName(), Why: err.Error(), After: retrySoon}
-}
-
-// age is how long ago this node last heard of the leader.
-func (s *Store) age() time.Duration {
-	if s.lead.Load() != nil {
-		return 0
-	}
-	last := s.raft().LastContact()
-	if last.IsZero() {
-		last = s.began
-	}
-	return max(0, time.Since(last))
 }
 
 // Check looks for broken invariants, in slices, on this node's ledger as it is after everything

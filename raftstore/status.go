@@ -89,7 +89,7 @@ func (s *Store) Ready() []ReadyCheck {
 		leader.OK, leader.Detail = false, "there is no leader"
 	case own && !s.opened():
 		leader.OK, leader.Detail = false, "the term is not open yet"
-	case !own && s.age() > silentAfter:
+	case !own && s.contact() > silentAfter:
 		leader.OK, leader.Detail = false, "the leader is silent"
 	}
 	storage := ReadyCheck{Name: "storage", OK: true}
