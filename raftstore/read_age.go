@@ -15,8 +15,8 @@ func (s *Store) age() time.Duration {
 		return contact
 	}
 	stamp := s.machine.now()
-	if stamp == 0 {
-		return contact // nothing was ever agreed here
+	if stamp == 0 && s.raft().LastIndex() <= 1 {
+		return contact // there is no log that an empty ledger could be behind
 	}
 	return max(contact, s.cfg.Now().Sub(time.UnixMilli(stamp)))
 }
