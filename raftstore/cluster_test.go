@@ -23,6 +23,7 @@ type cluster struct {
 	t     *testing.T
 	net   *MemNet
 	tune  func(*Config)
+	adapt func(n *node, s *Store, p *parts) // nil: nodes stand on what they have
 	nodes []*node
 }
 
@@ -91,6 +92,9 @@ func (c *cluster) start(n *node) {
 	p.transport, p.peers = joined(c.net, n.addr)
 	p.closers = []func() error{n.log.Close, n.checkpoints.Close, n.events.Close, p.transport.Close,
 		p.peers.Close}
+	if c.adapt != nil {
+		c.adapt(n, s, &p)
+	}
 	require.NoError(c.t, s.start(p))
 	ctx, cancel := context.WithCancel(c.t.Context())
 	n.Store, n.stop, n.ran = s, cancel, make(chan error, 1)
