@@ -33,7 +33,7 @@ func TestHeartbeatsTakeTheOrdinaryPath(t *testing.T) {
 		addr := a.EncodePeer("a", a.LocalAddr())
 		_ = a.AppendEntries("b", b.LocalAddr(), &raft.AppendEntriesRequest{ // what raft takes for one
 			RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte("a"), Addr: addr},
-			Term:      1, Leader: addr,
+			Term:      1,
 		}, &raft.AppendEntriesResponse{})
 	}()
 	select {

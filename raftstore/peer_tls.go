@@ -128,6 +128,9 @@ func (g *peerGuard) load() error {
 		g.log.Info("certificate and pins of the peer port were read again", "pin", own.String(),
 			"pins", len(pins))
 	}
+	if stamp[1].Mode().Perm()&0o007 != 0 {
+		g.log.Warn("every user of this machine can read the key of the peer port", "file", g.files.Key)
+	}
 	g.stamp, g.settled, g.fault = stamp, settled, ""
 	g.mu.Lock()
 	defer g.mu.Unlock()
