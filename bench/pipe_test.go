@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -249,13 +250,19 @@ func formStores(b *testing.B, nodes int,
 	var leader *raftstore.Store
 	require.Eventually(b, func() bool {
 		for i, s := range stores {
-			if s.Status().Leader == fmt.Sprintf("n%d", i+1) {
+			if serves(s, fmt.Sprintf("n%d", i+1)) {
 				leader = s
 			}
 		}
 		return leader != nil
 	}, 20*time.Second, 10*time.Millisecond)
 	return leader
+}
+
+// serves reports whether the node leads and its term is open: raft says that it leads before that.
+func serves(s *raftstore.Store, node string) bool {
+	notYet := func(c raftstore.ReadyCheck) bool { return !c.OK }
+	return s.Status().Leader == node && !slices.ContainsFunc(s.Ready(), notYet)
 }
 
 // submit sends ops and fails the benchmark unless all are accepted.

@@ -51,8 +51,7 @@ func makeRestartFolder(b *testing.B) *restartFolder {
 		require.NoError(b, s.Close())
 		<-ran
 	}()
-	require.Eventually(b, func() bool { return s.Status().Leader == "n1" }, 20*time.Second,
-		time.Millisecond)
+	require.Eventually(b, func() bool { return serves(s, "n1") }, 20*time.Second, time.Millisecond)
 	w := &world{channel: "web"}
 	for i := range f.skus {
 		w.skus = append(w.skus, engine.Name(fmt.Sprintf("SKU-%07d", i)))
