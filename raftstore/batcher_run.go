@@ -135,13 +135,13 @@ func (s *Store) openTerm(l *leadership) error {
 	if err := s.internal(l); err != nil {
 		return &NoLeaderError{Why: "the term's barrier: " + err.Error(), After: retrySoon}
 	}
+	s.startClock(l)
 	if s.machine.clusterID() == ([16]byte{}) {
 		configure := &engine.Configure{Limits: engine.Limits{ClusterID: newClusterID()}}
 		if err := s.internal(l, engine.Op{Command: configure}); err != nil {
 			return &NoLeaderError{Why: "the cluster's id: " + err.Error(), After: retrySoon}
 		}
 	}
-	l.clock.rebase(s.machine.now())
 	l.opened.Store(true)
 	s.poke(s.ticks)
 	s.log.Info("leading", "term", l.term, "index", s.machine.applied.Load())

@@ -7,42 +7,6 @@ import (
 	"holdfast/engine"
 )
 
-// termClock is the ledger's time while this node leads: milliseconds since 1970 that run with the
-// monotonic clock from where the wall clock stood when the term began, so that a step of the wall
-// clock changes nothing within a term.
-//
-// When the ledger is ahead of the wall clock at the start of a term, time goes on from the
-// ledger's, slower by 1% until the two meet: standing still would keep holds for as long as the
-// gap is. The place where the median of the members' clocks will go is rebase: it takes the wall
-// clock of this node alone for now.
-type termClock struct {
-	now   func() time.Time
-	base  time.Time // the wall clock's reading when the term began
-	ahead int64     // ms that the ledger was ahead of it then, ≥ 0
-	last  int64     // the newest stamp; used by the proposing goroutine alone
-}
-
-// slewPart is the part of the elapsed time by which a clock that is ahead falls back.
-const slewPart = 100
-
-// rebase begins a term at the wall clock, or at ledger time when that is ahead.
-func (c *termClock) rebase(ledger int64) {
-	c.base = c.now()
-	c.ahead = max(0, ledger-c.base.UnixMilli())
-}
-
-// read returns the time. Safe beside stamp, not beside rebase.
-func (c *termClock) read() int64 {
-	elapsed := max(0, c.now().Sub(c.base).Milliseconds())
-	return c.base.UnixMilli() + elapsed + c.ahead - min(c.ahead, elapsed/slewPart)
-}
-
-// stamp returns the time for the next entry: never below the last one, nor below the ledger's.
-func (c *termClock) stamp(ledger int64) int64 {
-	c.last = max(c.last, ledger, c.read())
-	return c.last
-}
-
 const (
 	// tickAgain is how long to wait after a tick that ended nothing and left nothing over: the ledger
 	// may round a deadline down, and a deadline must not turn into a busy loop. Ten of them stay

@@ -75,6 +75,11 @@ func (m *metrics) gauges(s *Store) {
 		func() float64 { return float64(s.machine.logBytes.Load()) })
 	m.gauge("leader_silent_seconds", "Time since this node heard of the leader.",
 		func() float64 { return s.contact().Seconds() })
+	m.gauge("clock_offset_seconds", "How far this node's clock is ahead of the voters' median.",
+		func() float64 { return time.Duration(s.clock.own.Load()).Seconds() })
+	m.gauge("ledger_clock_offset_seconds",
+		"How far the ledger's time is ahead of the voters' median, while this node leads.",
+		func() float64 { return time.Duration(s.clock.ledger.Load()).Seconds() })
 	m.gauge("digest_diverged", "1 when two members differ.", func() float64 {
 		if s.Status().Digest.Diverged {
 			return 1

@@ -106,28 +106,6 @@ func TestTheWalkBackIsBounded(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-func TestTermClock(t *testing.T) {
-	t.Parallel()
-	wall := time.UnixMilli(1_000_000)
-	c := termClock{now: func() time.Time { return wall }}
-	c.rebase(0)
-	assert.EqualValues(t, 1_000_000, c.stamp(0))
-	wall = wall.Add(5 * time.Second)
-	assert.EqualValues(t, 1_005_000, c.stamp(0))
-	wall = wall.Add(-time.Hour)
-	assert.EqualValues(t, 1_005_000, c.stamp(0), "never backwards")
-	assert.EqualValues(t, 2_000_000, c.stamp(2_000_000), "never below the ledger's")
-
-	wall = time.UnixMilli(1_000_000)
-	c = termClock{now: func() time.Time { return wall }}
-	c.rebase(1_010_000) // the ledger is ten seconds ahead
-	assert.EqualValues(t, 1_010_000, c.read())
-	wall = wall.Add(100 * time.Second)
-	assert.EqualValues(t, 1_109_000, c.read(), "one percent slower")
-	wall = wall.Add(10_000 * time.Second)
-	assert.EqualValues(t, wall.UnixMilli(), c.read(), "until the two meet")
-}
-
 // refused is a follower whose batch of one write and one read the leader refuses as a whole, while
 // the follower hears nothing of raft: what the leader was told is not there yet.
 func refused(t *testing.T, c *cluster, whole bool) (leader, follower *node) {

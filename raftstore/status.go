@@ -27,6 +27,9 @@ type Member struct {
 	Voter   bool
 	Healthy bool   // heard within the last three seconds, or this node
 	Lag     uint64 // entries that it is behind the newest index known here
+	// ClockOffset is how far its clock is ahead of the median of the voters', in whole ms; 0 also
+	// while that is not known.
+	ClockOffset time.Duration
 }
 
 // Digest is the digest of the ledger at Index, the newest multiple of 1,024 that all healthy
@@ -51,7 +54,7 @@ func (s *Store) Status() Status {
 		Horizon: own.horizon,
 	}
 	now := time.Now()
-	newest := own.Applied
+	newest, offset := own.Applied, s.clockOffsets()
 	reports := []report{own}
 	for _, server := range s.servers() {
 		m := Member{
@@ -70,6 +73,7 @@ func (s *Store) Status() Status {
 			}
 		}
 		m.HTTP, m.Lag = r.HTTP, r.Applied
+		m.ClockOffset = offset(server.ID)
 		newest = max(newest, r.Applied)
 		st.Members = append(st.Members, m)
 	}
@@ -100,7 +104,7 @@ func (s *Store) Ready() []ReadyCheck {
 	if behind := s.behind(); behind > readyBehind {
 		applied.OK, applied.Detail = false, "catching up with the log"
 	}
-	return []ReadyCheck{leader, storage, applied}
+	return []ReadyCheck{leader, storage, applied, s.clockCheck()}
 }
 
 // opened reports whether this node leads and its term is open. Raft knows that it has won before we

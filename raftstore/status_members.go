@@ -29,9 +29,11 @@ type report struct {
 	Term    uint64    `json:"term"`
 	HTTP    string    `json:"http"`
 	Digests digestMap `json:"digests"`
+	Clock   int64     `json:"clock_us"` // its wall clock, µs since 1970; 0: it does not tell
 
 	horizon time.Duration // own report only
 	heard   time.Time     // when it came; zero for the own one
+	clock   clockReading  // what Clock comes to here
 }
 
 // digestMap has the digest of the ledger at each index.
@@ -77,10 +79,11 @@ func (s *Store) runMembers(ctx context.Context) {
 		var asked sync.WaitGroup
 		for _, server := range s.servers() {
 			if server.ID != s.parts.id {
-				asked.Go(func() { s.ask(ctx, server) })
+				asked.Go(func() { _ = s.ask(ctx, server) })
 			}
 		}
 		asked.Wait()
+		s.watchClock()
 		if s.Status().Digest.Diverged && s.members.sayDiverged() {
 			s.log.Error("the digests of two members differ at the same index")
 		}
@@ -92,25 +95,31 @@ func (s *Store) runMembers(ctx context.Context) {
 	}
 }
 
-func (s *Store) ask(ctx context.Context, server raft.Server) {
+// ask asks one member how it is, and reports whether it said so.
+func (s *Store) ask(ctx context.Context, server raft.Server) bool {
 	ctx, cancel := context.WithTimeout(ctx, askEvery)
 	defer cancel()
+	sent := s.mono()
 	answer, _, err := s.peers.Call(ctx, string(server.Address), callStatus, nil)
+	came := s.mono()
 	if err != nil {
-		return // its report grows old, which is what is shown
+		return false // its report grows old, which is what is shown
 	}
 	r, err := parseReport(answer)
 	if err != nil {
 		s.log.Warn("a member's report cannot be read", "member", server.ID, "error", err)
-		return
+		return false
 	}
 	r.heard = time.Now()
+	r.clock = clockAt(r.Clock, sent, came, s.members.get(server.ID).clock)
 	s.members.set(server.ID, r)
+	return true
 }
 
 // report is this node's own.
 func (s *Store) report() report {
-	r := report{Term: s.raft().CurrentTerm(), HTTP: s.cfg.HTTP, Digests: digestMap{}}
+	r := report{Term: s.raft().CurrentTerm(), HTTP: s.cfg.HTTP, Digests: digestMap{},
+		Clock: s.cfg.Now().UnixMicro()}
 	r.Applied = s.machine.applied.Load()
 	s.machine.view(func(l *engine.Ledger) bool {
 		r.Applied = s.machine.applied.Load()

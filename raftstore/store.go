@@ -24,6 +24,7 @@ type Store struct {
 	batcher *batcher
 	peers   peerNet
 	members members
+	clock   clockWatch
 	rank    int
 
 	running atomic.Pointer[raft.Raft] // see raft

@@ -13,7 +13,14 @@ type leadership struct {
 	term   uint64
 	mark   []byte // what its entries carry, see sameTerm
 	clock  termClock
-	opened atomic.Bool // the term's barrier is applied: the node may serve
+	opened atomic.Bool   // the term's barrier is applied: the node may serve
+	began  time.Duration // monotonic
+	asked  chan struct{} // closed when the voters' clocks were asked
+}
+
+func newLeadership(term uint64, mono func() time.Duration) *leadership {
+	return &leadership{term: term, mark: termMark(term), clock: termClock{mono: mono},
+		began: mono(), asked: make(chan struct{})}
 }
 
 // runTerms follows raft's word on whether this node leads, until ctx ends.
@@ -32,9 +39,11 @@ func (s *Store) runTerms(ctx context.Context) {
 				continue
 			}
 			// When the term has moved on since, raft refuses our entries, or sameTerm voids them.
-			l := &leadership{term: s.raft().CurrentTerm(), clock: termClock{now: s.cfg.Now}}
-			l.mark = termMark(l.term)
-			l.clock.rebase(s.machine.now())
+			l := newLeadership(s.raft().CurrentTerm(), s.mono)
+			s.tasks.Go(func() {
+				defer close(l.asked)
+				s.askClocks(ctx)
+			})
 			s.lead.Store(l)
 			s.tasks.Go(func() { s.beginTerm(ctx, l) })
 		case <-s.machine.learnt:

@@ -37,6 +37,7 @@ func getCluster(c *call) error {
 		b = append(b, `,"healthy":`...)
 		b = appendBool(b, m.Healthy)
 		b = appendUint(b, `,"lag":`, m.Lag)
+		b = appendInt(b, `,"clock_offset_ms":`, m.ClockOffset.Milliseconds())
 		b = append(b, '}')
 	}
 	b = append(b, `],"digest":{`...)

@@ -57,6 +57,8 @@ type Member struct {
 	Voter   bool
 	Healthy bool
 	Lag     uint64
+	// ClockOffset is how far its clock is ahead of the median of the voters'.
+	ClockOffset time.Duration
 }
 
 // Digest is the digest of the ledger at the newest multiple of 1,024 that all members have.

@@ -209,7 +209,8 @@ func (v view) Cluster() httpapi.Cluster {
 		ReplayHorizon: s.Horizon}
 	for _, m := range s.Members {
 		c.Members = append(c.Members, httpapi.Member{ID: m.ID, Raft: m.Raft, HTTP: m.HTTP,
-			Voter: m.Voter, Healthy: m.Healthy, Lag: m.Lag})
+			Voter: m.Voter, Healthy: m.Healthy, Lag: m.Lag,
+			ClockOffset: m.ClockOffset})
 	}
 	return c
 }
