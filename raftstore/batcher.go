@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,8 +20,9 @@ const maxInFlight = 3
 type batcher struct {
 	admit   admission
 	metrics *metrics
-	wake    chan struct{} // one token: something changed for the taking goroutine
-	quiet   chan struct{} // closed when, after close, nothing is on its way any more
+	full    atomic.Pointer[DiskFullError] // why what takes stock is refused; nil: it is not
+	wake    chan struct{}                 // one token: something changed for the taking goroutine
+	quiet   chan struct{}                 // closed when, after close, nothing is on its way any more
 
 	mu struct {
 		sync.Mutex
@@ -46,7 +48,7 @@ func newBatcher(c Config, m *metrics) *batcher {
 
 // add puts the one command of c into the batch under construction and returns the batch and the place
 // of the command in it. It never blocks, and keeps nothing of c. It fails with *OverloadedError,
-// *TooLargeError or *NoLeaderError (closing); then nothing happened.
+// *DiskFullError, *TooLargeError or *NoLeaderError (closing); then nothing happened.
 func (q *batcher) add(c *commands) (*batch, int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -100,6 +102,10 @@ func (q *batcher) join(hopped bool) (*batch, error) {
 func (q *batcher) checkLocked(c *commands) error {
 	if q.mu.closed {
 		return closing()
+	}
+	if full := q.full.Load(); full != nil && c.priority == priorityLow {
+		q.metrics.refused.Inc()
+		return full
 	}
 	if err := q.admit.check(&q.mu.load, c.priority, len(c.buf), q.expectedLocked()); err != nil {
 		q.metrics.refused.Inc()

@@ -27,6 +27,7 @@ const (
 	opOverloaded               // did not happen; the slot holds when to come back, in ms
 	opUnknown                  // may have happened
 	opTooLarge                 // never happens in this form; the slot holds size, limit and its name
+	opDiskFull                 // did not happen; the slot holds free and needed bytes, and the node
 )
 
 // batch is the commands that go into one raft entry, or to the leader in one message. It is built
@@ -131,6 +132,8 @@ func kindError(kind opKind, p []byte) error {
 		return &OverloadedError{Queue: "writes", After: time.Duration(ms) * time.Millisecond}
 	case opTooLarge:
 		return parseTooLarge(p)
+	case opDiskFull:
+		return parseDiskFull(p)
 	default:
 		return &UnknownError{Cause: errClosing}
 	}
@@ -147,6 +150,10 @@ func errorKind(dst []byte, err error) (opKind, []byte) {
 		dst = binary.AppendUvarint(dst, uint64(e.Bytes))
 		dst = binary.AppendUvarint(dst, uint64(e.Most))
 		return opTooLarge, append(dst, e.Name...)
+	case *DiskFullError:
+		dst = binary.AppendVarint(dst, e.Free)
+		dst = binary.AppendVarint(dst, e.Needed)
+		return opDiskFull, append(dst, e.Node...)
 	default:
 		return opUnknown, dst
 	}
@@ -158,6 +165,14 @@ func parseTooLarge(p []byte) *TooLargeError {
 	p = p[max(n, 0):]
 	most, n := binary.Uvarint(p)
 	return &TooLargeError{Name: string(p[max(n, 0):]), Bytes: int(size), Most: int(most)}
+}
+
+// parseDiskFull reads what errorKind wrote; what cannot be read stays zero.
+func parseDiskFull(p []byte) *DiskFullError {
+	free, n := binary.Varint(p)
+	p = p[max(n, 0):]
+	needed, n := binary.Varint(p)
+	return &DiskFullError{Node: string(p[max(n, 0):]), Free: free, Needed: needed}
 }
 
 // span is a run of commands of one call in one batch.

@@ -10,8 +10,8 @@ import (
 // Submit runs one command and returns its result, which may be a refusal. The store changes nothing
 // in the command, and keeps nothing of it; the result may share its strings.
 //
-// It fails with *engine.FieldError (a fault that needs no state), *TooLargeError, *OverloadedError
-// or *NoLeaderError: then nothing happened. With *UnknownError, also when ctx ends first, it may
+// It fails with *engine.FieldError (a fault that needs no state), *TooLargeError, *OverloadedError,
+// *DiskFullError or *NoLeaderError: then nothing happened. With *UnknownError, also when ctx ends first, it may
 // have happened.
 func (s *Store) Submit(ctx context.Context, op engine.Op) (r engine.Result, err error) {
 	if err := engine.Validate(op.Command); err != nil {
@@ -44,10 +44,19 @@ func (s *Store) queue(op engine.Op) (*batch, int, error) {
 	return s.batcher.add(c)
 }
 
+// notAdmitted reports whether err says that a command was not admitted and may be another time.
+func notAdmitted(err error) bool {
+	switch err.(type) {
+	case *OverloadedError, *DiskFullError:
+		return true
+	}
+	return false
+}
+
 // recall looks for a remembered answer when admission refused, so that replays are answered however
 // full the queue is.
 func (s *Store) recall(op engine.Op, err error) (engine.Result, bool) {
-	if _, over := err.(*OverloadedError); !over || op.Key.IsZero() {
+	if !notAdmitted(err) || op.Key.IsZero() {
 		return engine.Result{}, false
 	}
 	s.machine.mu.Lock()

@@ -14,7 +14,6 @@ import (
 	"sync"
 
 	"github.com/hashicorp/raft"
-	"golang.org/x/sys/unix"
 
 	"holdfast/engine"
 )
@@ -34,6 +33,8 @@ type CheckpointConfig struct {
 	Dir string
 	// Owner is asked at open and at every checkpoint. Required.
 	Owner func() Owner
+	// Spare is how many bytes of the disk stay free beside a checkpoint; default 64 MiB.
+	Spare int64
 	// Logger hears of a bad checkpoint; nil discards.
 	Logger *slog.Logger
 
@@ -49,6 +50,9 @@ func (c CheckpointConfig) WithDefaults() CheckpointConfig {
 	}
 	if c.load == nil {
 		c.load = loadLedger
+	}
+	if c.Spare == 0 {
+		c.Spare = spareBytes
 	}
 	if c.free == nil {
 		c.free = freeBytes
@@ -302,7 +306,11 @@ func (s *CheckpointStore) Create(version raft.SnapshotVersion, index, term uint6
 		return nil, fmt.Errorf("checkpoint at %d, newest at %d: %w",
 			index, s.mu.kept[0].Index, ErrOldCheckpoint)
 	}
-	if err := s.checkSpace(); err != nil {
+	last := int64(0) // this one will hardly be smaller
+	if len(s.mu.kept) > 0 {
+		last = s.mu.kept[0].SizeBytes
+	}
+	if err := s.checkSpace(last); err != nil {
 		return nil, err
 	}
 	sink := &checkpointSink{store: s}
@@ -335,21 +343,22 @@ func (s *CheckpointStore) makeFolder(sink *checkpointSink) error {
 	}
 }
 
-func (s *CheckpointStore) checkSpace() error {
+// checkSpace fails with ErrDiskFull unless bytes more can be written and enough stays free.
+func (s *CheckpointStore) checkSpace(bytes int64) error {
 	free, err := s.cfg.free(s.cfg.Dir)
 	if err != nil {
-		return fmt.Errorf("free space of %s: %w", s.cfg.Dir, err)
+		return err
 	}
-	if free < spareBytes {
-		return fmt.Errorf("%d bytes are free for %s: %w", free, s.cfg.Dir, ErrDiskFull)
+	if free < bytes+s.cfg.Spare {
+		return fmt.Errorf("%d bytes are free for %s, %d are needed: %w", free, s.cfg.Dir,
+			bytes+s.cfg.Spare, ErrDiskFull)
 	}
 	return nil
 }
 
 func freeBytes(dir string) (int64, error) {
-	var st unix.Statfs_t
-	err := unix.Statfs(dir, &st)
-	return int64(st.Bavail) * st.Bsize, err
+	d, err := diskSpaceOf(dir)
+	return d.Free, err
 }
 
 // step is where a test stops, as a crash would.

@@ -123,9 +123,9 @@ const (
 )
 
 func (s *checkpointSink) put(b engine.Block) error {
-	if s.unseen += frameBytes(b); s.unseen >= spaceCheckBytes {
+	if s.unseen += frameBytes(b); s.unseen >= min(spaceCheckBytes, s.store.cfg.Spare/8) {
 		s.unseen = 0
-		if err := s.store.checkSpace(); err != nil {
+		if err := s.store.checkSpace(0); err != nil {
 			return err
 		}
 	}

@@ -41,8 +41,18 @@ type Config struct {
 	// LogSegmentBytes is the size of a file of the raft log, 64 KiB to 2 GiB; default 256 MiB. Each
 	// file is allocated whole: a node that is short-lived, or one of several on a small disk, takes
 	// less, and pays a few ms for each change of file. It may differ from node to node and from start
-	// to start.
+	// to start. On a disk below sixteen files it is less.
 	LogSegmentBytes int
+
+	// DiskMin is the free space, in bytes, below which a node's disk counts as full: its /readyz says
+	// so, and a leader refuses reserves. DiskWarn is where the alarm and the trimming begin, at least
+	// DiskMin. 0 goes by what the node still has to write, see marks.
+	DiskWarn, DiskMin int64
+	// Ballast is the size of the file BALLAST, in bytes; 0 is none, below 0 a hundredth of the disk,
+	// at most 256 MiB.
+	Ballast int64
+
+	space func(dir string) (DiskSpace, error) // of the file system; Open sets the real one
 
 	Now        func() time.Time      // the wall clock; default time.Now
 	Logger     *slog.Logger          // default: discards
@@ -106,6 +116,8 @@ func (c Config) Validate() error {
 		"log segment %d bytes: %d to %d", c.LogSegmentBytes, minSegmentBytes, maxSegmentBytes)
 	fault(!c.TLS.none() && !c.TLS.whole(),
 		"TLS of the peer port: certificate, key and pins go together: %+v", c.TLS)
+	fault(c.DiskMin < 0 || c.DiskWarn < 0, "disk marks %d and %d bytes: not below 0", c.DiskWarn,
+		c.DiskMin)
 	faults = append(faults, c.peerFaults()...)
 	return errors.Join(faults...)
 }

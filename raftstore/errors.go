@@ -55,6 +55,22 @@ func (e *OverloadedError) Code() string { return "overloaded" }
 // RetryAfter returns when the call may be sent again.
 func (e *OverloadedError) RetryAfter() time.Duration { return e.After }
 
+// DiskFullError says that a reserve did not happen because a disk is below its second mark: that of
+// the leader, or of so many voters that the others are no majority. Other commands are taken.
+type DiskFullError struct {
+	Node         string // one whose disk is full
+	Free, Needed int64  // bytes
+}
+
+// Error names the node and both numbers.
+func (e *DiskFullError) Error() string {
+	return fmt.Sprintf("did not happen: the disk of node %s has %d bytes free, %d are needed",
+		e.Node, e.Free, e.Needed)
+}
+
+// Code returns "disk-full".
+func (e *DiskFullError) Code() string { return "disk-full" }
+
 // UnknownError says that a write may or may not have happened. Only the same command under the same
 // key finds out; nothing in this package sends it again.
 type UnknownError struct{ Cause error }

@@ -12,8 +12,9 @@ import (
 type EventLogConfig struct {
 	// Dir exists already. Required.
 	Dir string
-	// SegmentBytes is the size at which a file ends, 4 KiB to 1 GiB; a frame is never split. All
-	// restarts of a node use the same. Default 64 MiB: retention drops whole files.
+	// SegmentBytes is the size at which a file ends, 4 KiB to 1 GiB; a frame is never split. It may
+	// differ from start to start; replay writes the same files as long as it does not. Default 64
+	// MiB: retention drops whole files.
 	SegmentBytes int64
 	// MemoryEvents and MemoryBytes bound what is served from memory, at least one chunk of 256 KiB.
 	// Defaults 1,000,000 and 96 MiB: the followers of a stream are rarely more than seconds behind.
@@ -28,7 +29,7 @@ type EventLogConfig struct {
 // WithDefaults returns c with the default for what is zero.
 func (c EventLogConfig) WithDefaults() EventLogConfig {
 	if c.SegmentBytes == 0 {
-		c.SegmentBytes = 64 << 20
+		c.SegmentBytes = eventSegmentBytes
 	}
 	if c.MemoryEvents == 0 {
 		c.MemoryEvents = 1_000_000
@@ -59,6 +60,9 @@ func (c EventLogConfig) Validate() error {
 	fault(c.MemoryBytes < 1, "MemoryBytes: want at least 1")
 	return errors.Join(faults...)
 }
+
+// eventSegmentBytes is argued at EventLogConfig.SegmentBytes.
+const eventSegmentBytes = 64 << 20
 
 // EventFiles keeps the events in segment files. What was appended is first in a chunk of memory,
 // goes to the file when the chunk is full, and is durable after Sync. A crash may lose or tear what

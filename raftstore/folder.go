@@ -127,7 +127,7 @@ func lockFolder(dir, node string) (*os.File, error) {
 	if err == nil {
 		_, err = fmt.Fprintf(f, "pid %d node %s\n", os.Getpid(), node)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, unix.ENOSPC) { // a full disk is no reason not to start
 		return nil, errors.Join(fmt.Errorf("write %s: %w", path, err), f.Close())
 	}
 	return f, nil

@@ -88,11 +88,15 @@ func (s *Store) runForwarded(ctx context.Context, f forwarded) reply {
 	if err == nil {
 		return collect(ctx, spans)
 	}
-	if _, over := err.(*OverloadedError); over && !f.whole {
+	if notAdmitted(err) && !f.whole {
 		return s.forwardEach(ctx, f)
 	}
 	var all reply
-	for range f.ops {
+	for _, op := range f.ops {
+		if r, ok := s.recall(op, err); ok {
+			all.add(opResult, engine.AppendResult(nil, &r))
+			continue
+		}
 		all.addError(err)
 	}
 	return all

@@ -42,6 +42,7 @@ type machine struct {
 	cluster      atomic.Pointer[[16]byte]
 	logBytes     atomic.Int64 // of entries applied since the last cut
 	logEntries   atomic.Int64
+	tight        atomic.Bool  // the disk is low: keep no more than a restart needs
 	checkpointAt atomic.Int64 // logBytes at which a checkpoint is due
 	sweptBytes   atomic.Int64 // size of the newest own checkpoint
 

@@ -25,18 +25,29 @@ func (s *Store) runCheckpoints(ctx context.Context) {
 		// Nodes apply the same bytes; a tenth more for each place in the list keeps them from
 		// sweeping together. The leader will stagger them by its own knowledge one day: here.
 		least += least / 10 * int64(s.rank)
+		if state := s.disk.state.Load(); state != nil && state.Level >= diskLow {
+			// A file of the log goes whole, so nothing less gives any space.
+			least = min(least, s.cfg.segmentOn(DiskSpace{Total: state.Total}))
+		}
 		s.machine.checkpointAt.Store(least)
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.machine.grown:
 		}
-		if s.machine.logBytes.Load() < least {
+		trim := s.disk.trim.Swap(false)
+		if s.machine.logBytes.Load() < least && !trim {
 			continue
 		}
 		if err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("checkpoint failed", "error", err)
 			s.machine.logBytes.Store(least / 2) // not again at once
+		}
+		if s.disk.tight() { // also events that the checkpoint before this one needed
+			err := s.machine.events.Retain(s.machine.eventsMax(), s.parts.checkpoints.EventFloor())
+			if err != nil {
+				s.log.Warn("old events are left over", "error", err)
+			}
 		}
 	}
 }
@@ -69,6 +80,9 @@ func (s *Store) trail() {
 	defer s.settings.Unlock()
 	c := s.raft().ReloadableConfig()
 	c.TrailingLogs = uint64(min(max(trailingBytes/max(1, mean), trailingMin), trailingMax))
+	if s.disk.tight() {
+		c.TrailingLogs = trailingMin
+	}
 	if err := s.raft().ReloadConfig(c); err != nil {
 		s.log.Warn("raft settings refused", "error", err)
 	}

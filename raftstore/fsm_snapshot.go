@@ -124,8 +124,13 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	return nil
 }
 
-// eventsMax is how many bytes of events are kept: a limit of the ledger's, so equal on every node.
+// eventsMax is how many bytes of events are kept: a limit of the ledger's, so equal on every node. On
+// a disk that is low it is 0, which leaves the files that the checkpoints need; another node has the
+// older ones.
 func (m *machine) eventsMax() int64 {
+	if m.tight.Load() {
+		return 0
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.mu.ledger.Limits().EventsMax

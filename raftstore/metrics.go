@@ -80,6 +80,15 @@ func (m *metrics) gauges(s *Store) {
 	m.gauge("ledger_clock_offset_seconds",
 		"How far the ledger's time is ahead of the voters' median, while this node leads.",
 		func() float64 { return time.Duration(s.clock.ledger.Load()).Seconds() })
+	m.gauge("disk_free_bytes", "Free space of the data folder's disk.", func() float64 {
+		return s.disk.value(func(d *diskState) int64 { return d.Free })
+	})
+	m.gauge("disk_needed_bytes", "Free space below which the disk counts as full.", func() float64 {
+		return s.disk.value(func(d *diskState) int64 { return d.Needed })
+	})
+	m.gauge("disk_level", "0 is fine, 1 is low, 2 is full.", func() float64 {
+		return s.disk.value(func(d *diskState) int64 { return int64(d.Level) })
+	})
 	m.gauge("digest_diverged", "1 when two members differ.", func() float64 {
 		if s.Status().Digest.Diverged {
 			return 1

@@ -14,12 +14,14 @@ import (
 type walLog struct {
 	*wal.WAL
 	codec *walCodec
+	files *logFiles
 }
 
-// StoreLogs stores entries; it fails as raft-wal does.
+// StoreLogs stores entries; it fails as raft-wal does, and says so when the next file could not be
+// begun.
 func (w walLog) StoreLogs(logs []*raft.Log) error {
 	w.codec.begin(logs)
-	return w.WAL.StoreLogs(logs)
+	return w.files.explain(w.WAL.StoreLogs(logs))
 }
 
 // walCodec is raft-wal's own codec, but for where the bytes go. Used by one StoreLogs at a time.

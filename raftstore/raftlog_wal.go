@@ -29,11 +29,12 @@ func openWAL(c LogConfig) (closableLog, error) {
 	for mended := false; ; mended = true {
 		meta := &metadb.BoltMetaDB{}
 		codec := &walCodec{}
-		watch := &sealWatch{SegmentFiler: walfile.NewFiler(c.Dir, fs.New())}
+		files := &logFiles{FS: fs.New()}
+		watch := &sealWatch{SegmentFiler: walfile.NewFiler(c.Dir, files)}
 		w, err := wal.Open(c.Dir, wal.WithSegmentSize(c.SegmentBytes), wal.WithLogger(logger),
 			wal.WithMetaStore(meta), wal.WithSegmentFiler(watch), wal.WithCodec(codec))
 		if err == nil {
-			return walLog{WAL: w, codec: codec}, nil
+			return walLog{WAL: w, codec: codec, files: files}, nil
 		}
 		if errors.Is(err, errSealedTail) && !mended {
 			c.Logger.Warn("the raft log stopped in the middle of a change of file; mending it",

@@ -30,6 +30,7 @@ type Member struct {
 	// ClockOffset is how far its clock is ahead of the median of the voters', in whole ms; 0 also
 	// while that is not known.
 	ClockOffset time.Duration
+	DiskFree    int64 // bytes; 0 while it is not known
 }
 
 // Digest is the digest of the ledger at Index, the newest multiple of 1,024 that all healthy
@@ -74,6 +75,9 @@ func (s *Store) Status() Status {
 		}
 		m.HTTP, m.Lag = r.HTTP, r.Applied
 		m.ClockOffset = offset(server.ID)
+		if r.Disk != nil {
+			m.DiskFree = r.Disk.Free
+		}
 		newest = max(newest, r.Applied)
 		st.Members = append(st.Members, m)
 	}
@@ -104,7 +108,7 @@ func (s *Store) Ready() []ReadyCheck {
 	if behind := s.behind(); behind > readyBehind {
 		applied.OK, applied.Detail = false, "catching up with the log"
 	}
-	return []ReadyCheck{leader, storage, applied, s.clockCheck()}
+	return []ReadyCheck{leader, storage, applied, s.clockCheck(), s.diskCheck()}
 }
 
 // opened reports whether this node leads and its term is open. Raft knows that it has won before we

@@ -25,11 +25,12 @@ const (
 // report is what a member says of itself, as JSON: a node of another version leaves out what it does
 // not know of, and passes over what it does not understand.
 type report struct {
-	Applied uint64    `json:"applied"`
-	Term    uint64    `json:"term"`
-	HTTP    string    `json:"http"`
-	Digests digestMap `json:"digests"`
-	Clock   int64     `json:"clock_us"` // its wall clock, µs since 1970; 0: it does not tell
+	Applied uint64     `json:"applied"`
+	Term    uint64     `json:"term"`
+	HTTP    string     `json:"http"`
+	Digests digestMap  `json:"digests"`
+	Disk    *diskState `json:"disk,omitempty"`
+	Clock   int64      `json:"clock_us"` // its wall clock, µs since 1970; 0: it does not tell
 
 	horizon time.Duration // own report only
 	heard   time.Time     // when it came; zero for the own one
@@ -119,7 +120,7 @@ func (s *Store) ask(ctx context.Context, server raft.Server) bool {
 // report is this node's own.
 func (s *Store) report() report {
 	r := report{Term: s.raft().CurrentTerm(), HTTP: s.cfg.HTTP, Digests: digestMap{},
-		Clock: s.cfg.Now().UnixMicro()}
+		Clock: s.cfg.Now().UnixMicro(), Disk: s.disk.state.Load()}
 	r.Applied = s.machine.applied.Load()
 	s.machine.view(func(l *engine.Ledger) bool {
 		r.Applied = s.machine.applied.Load()

@@ -25,6 +25,7 @@ type Store struct {
 	peers   peerNet
 	members members
 	clock   clockWatch
+	disk    diskWatch
 	rank    int
 
 	running atomic.Pointer[raft.Raft] // see raft
@@ -94,6 +95,7 @@ func newStore(c Config) *Store {
 		learnt: make(chan struct{}, 1), swept: make(chan struct{}, 1),
 	}
 	s.machine.checkpointAt.Store(c.CheckpointBytes)
+	s.disk.space = c.space
 	s.ticks = s.machine.changed
 	s.members.init()
 	return s
@@ -143,7 +145,7 @@ func (s *Store) Run(ctx context.Context) error {
 	s.peers.Serve(s.handle)
 	s.tasks.Go(s.runBatches)
 	for _, loop := range []func(context.Context){
-		s.runTerms, s.runTicks, s.runCheckpoints, s.runDetector, s.runMembers,
+		s.runTerms, s.runTicks, s.runCheckpoints, s.runDetector, s.runMembers, s.runDisk,
 	} {
 		s.tasks.Go(func() { loop(loops) })
 	}

@@ -62,9 +62,14 @@ func openParts(c Config, s *Store) (p parts, err error) {
 	if err != nil {
 		return p, err
 	}
-	if err := p.openDisk(c, s.fail); err != nil {
+	if s.disk.space == nil {
+		s.disk.space = diskSpaceOf
+	}
+	space, err := p.openDisk(c, s)
+	if err != nil {
 		return p, err
 	}
+	keepBallast(c.Dir, c.Ballast, space, c.marks(space, p.meta.SizeBytes).warn, c.Logger)
 	ln := c.Listener
 	if ln == nil {
 		if ln, err = net.Listen("tcp", c.Raft); err != nil {
@@ -84,53 +89,58 @@ func openParts(c Config, s *Store) (p parts, err error) {
 	return p, nil
 }
 
-func (p *parts) openDisk(c Config, fail func(error)) error {
+// openDisk opens what is in the data folder; space is what the disk had before.
+func (p *parts) openDisk(c Config, s *Store) (space DiskSpace, err error) {
 	folder, err := OpenFolder(c.Dir, c.Node)
 	if err != nil {
-		return err
+		return space, err
 	}
 	p.id, p.setCluster = folder.RaftID(), folder.SetClusterID
 	p.closers = append(p.closers, folder.Close)
 
+	if space, err = s.disk.space(c.Dir); err != nil {
+		return space, err
+	}
 	owner := func() Owner {
 		i := folder.Identity()
 		return Owner{ClusterID: i.ClusterID, Incarnation: i.Incarnation}
 	}
 	checkpoints, err := OpenCheckpoints(CheckpointConfig{
-		Dir: folder.CheckpointDir(), Owner: owner, Logger: c.Logger,
+		Dir: folder.CheckpointDir(), Owner: owner, Logger: c.Logger, Spare: space.spare(),
 	})
 	if err != nil {
-		return err
+		return space, err
 	}
 	p.checkpoints = checkpoints
 	p.closers = append(p.closers, checkpoints.Close)
 	has, err := p.load()
 	if err != nil {
-		return err
+		return space, err
 	}
 	if id := p.ledger.Limits().ClusterID; id != ([16]byte{}) {
 		if err := folder.SetClusterID(hex.EncodeToString(id[:])); err != nil {
-			return err
+			return space, err
 		}
 	}
 	log, err := OpenRaftLog(LogConfig{
-		Dir: folder.LogDir(), SegmentBytes: c.LogSegmentBytes,
+		Dir: folder.LogDir(), SegmentBytes: int(c.segmentOn(space)),
 		Floor: checkpoints.Floor, Logger: c.Logger,
-		Fatal: func(what string, err error) { fail(fmt.Errorf("%s: %w", what, err)) },
+		Fatal: func(what string, err error) { s.fail(fmt.Errorf("%s: %w", what, err)) },
 	})
 	if err != nil {
-		return err
+		return space, err
 	}
 	p.log = log
 	p.closers = append(p.closers, log.Close)
 	if err := AlignLog(log, p.meta, has, folder.LogDir()); err != nil {
-		return err
+		return space, err
 	}
-	events, err := OpenEventLog(EventLogConfig{Dir: folder.EventDir(), Logger: c.Logger})
+	events, err := OpenEventLog(EventLogConfig{Dir: folder.EventDir(), Logger: c.Logger,
+		SegmentBytes: space.fileBytes(eventSegmentBytes, 1<<20)})
 	if err != nil {
-		return err
+		return space, err
 	}
 	p.events = events
 	p.closers = append(p.closers, events.Close)
-	return nil
+	return space, nil
 }

@@ -38,6 +38,9 @@ func getCluster(c *call) error {
 		b = appendBool(b, m.Healthy)
 		b = appendUint(b, `,"lag":`, m.Lag)
 		b = appendInt(b, `,"clock_offset_ms":`, m.ClockOffset.Milliseconds())
+		if m.DiskFree > 0 {
+			b = appendInt(b, `,"disk_free_bytes":`, m.DiskFree)
+		}
 		b = append(b, '}')
 	}
 	b = append(b, `],"digest":{`...)

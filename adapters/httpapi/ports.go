@@ -59,6 +59,7 @@ type Member struct {
 	Lag     uint64
 	// ClockOffset is how far its clock is ahead of the median of the voters'.
 	ClockOffset time.Duration
+	DiskFree    int64 // bytes; 0 is not known
 }
 
 // Digest is the digest of the ledger at the newest multiple of 1,024 that all members have.

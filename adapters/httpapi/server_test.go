@@ -300,7 +300,7 @@ func TestHealthAndOperations(t *testing.T) {
 	s.node.ready = append(s.node.ready, ReadyCheck{Name: "storage", Detail: "disk full"})
 	s.node.cluster = Cluster{Node: "n1", Leader: "n2", Term: 3, Index: 99, Members: []Member{{
 		ID: "n1", Raft: "127.0.0.1:1", HTTP: "127.0.0.1:2", Voter: true, Healthy: true, Lag: 4,
-		ClockOffset: -7 * time.Millisecond}},
+		ClockOffset: -7 * time.Millisecond, DiskFree: 9}},
 		Digest: Digest{Index: 1024, Value: 0xabc}, ReplayHorizon: time.Hour}
 	s.node.mu.Unlock()
 	r := s.do("GET", "/readyz", "")
@@ -308,7 +308,8 @@ func TestHealthAndOperations(t *testing.T) {
 	require.Equal(t, "[+]leader ok\n[-]storage failed: disk full\n", r.text)
 	require.NotEmpty(t, r.header.Get("Retry-After"))
 	require.JSONEq(t, `{"node":"n1","leader":"n2","term":3,"index":99,"members":[{"id":"n1",
-		"raft":"127.0.0.1:1","http":"127.0.0.1:2","voter":true,"healthy":true,"lag":4,"clock_offset_ms":-7}],
+		"raft":"127.0.0.1:1","http":"127.0.0.1:2","voter":true,"healthy":true,"lag":4,"clock_offset_ms":-7,
+		"disk_free_bytes":9}],
 		"digest":{"index":1024,"value":"0000000000000abc","diverged":false},
 		"replay_horizon_ms":3600000}`, s.do("GET", "/v1/cluster", "").text)
 	require.JSONEq(t, `{"index":7,"violations":[]}`, s.do("POST", "/v1/check", "").text)

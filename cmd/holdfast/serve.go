@@ -62,7 +62,8 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 	defer admin.close()
 	cfg := node.Config{Name: nv.Node, Data: nv.Data, HTTP: nv.HTTP, Raft: nv.Raft,
 		Version: buildInfo().Version, Logger: log.Logger, StopTimeout: nv.StopTimeout,
-		TLS: node.TLS{Cert: nv.PeerCert, Key: nv.PeerKey, Pins: nv.PeerPins}}
+		TLS: node.TLS{Cert: nv.PeerCert, Key: nv.PeerKey, Pins: nv.PeerPins},
+		DiskWarn: diskMark(nv.Disk.Warn), DiskMin: diskMark(nv.Disk.Min), Ballast: nv.Disk.Ballast}
 	for _, p := range nv.Peers {
 		cfg.Peers = append(cfg.Peers, node.Peer{Name: p.Node, Raft: p.Raft})
 	}
@@ -96,6 +97,15 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 	}
 	log.Info("stopped")
 	return nil
+}
+
+// diskMark is a setting of free space as the store takes it: there 0 is the default, and the mark that
+// no disk is below is one byte.
+func diskMark(bytes int64) int64 {
+	if bytes < 0 {
+		return 0
+	}
+	return max(bytes, 1)
 }
 
 // stopped gives the error of a node its exit status.

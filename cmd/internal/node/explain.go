@@ -51,8 +51,8 @@ func explain(err error) error {
 		return &StopError{Err: err, Final: true, Do: "keep the folder for examination and bring the " +
 			"node back from the other nodes or from a backup; never delete single files"}
 	case errors.Is(err, syscall.ENOSPC):
-		return &StopError{Err: err, Do: "free space on that disk and start again; nothing that was " +
-			"acknowledged is lost"}
+		return &StopError{Err: err, Do: "free space on that disk (the file BALLAST in the data folder " +
+			"may go) and start again; nothing that was acknowledged is lost"}
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EROFS):
 		return &StopError{Err: err, Do: "give the user that runs holdfast the right to write there"}
 	}

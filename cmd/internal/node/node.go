@@ -27,6 +27,8 @@ type Config struct {
 	// LogSegmentBytes is the store's: the size of a file of the raft log, 0 for its default. A node
 	// that lives for a minute takes less.
 	LogSegmentBytes int
+	// DiskWarn, DiskMin and Ballast are the store's, in bytes; 0 is its default.
+	DiskWarn, DiskMin, Ballast int64
 }
 
 // Peer is one node of the cluster.

@@ -88,7 +88,8 @@ func (n *Node) open(registry *prometheus.Registry) error {
 	}
 	n.store, err = raftstore.Open(raftstore.Config{
 		Node: cfg.Name, Dir: cfg.Data, HTTP: web.Addr().String(), Listener: n.peer, Peers: peers,
-		TLS: raftstore.PeerTLS(cfg.TLS), LogSegmentBytes: cfg.LogSegmentBytes, Logger: cfg.Logger, Registerer: registry,
+		TLS: raftstore.PeerTLS(cfg.TLS), DiskWarn: cfg.DiskWarn, DiskMin: cfg.DiskMin, Ballast: cfg.Ballast,
+		LogSegmentBytes: cfg.LogSegmentBytes, Logger: cfg.Logger, Registerer: registry,
 	})
 	if err != nil {
 		return explain(err)
@@ -210,7 +211,7 @@ func (v view) Cluster() httpapi.Cluster {
 	for _, m := range s.Members {
 		c.Members = append(c.Members, httpapi.Member{ID: m.ID, Raft: m.Raft, HTTP: m.HTTP,
 			Voter: m.Voter, Healthy: m.Healthy, Lag: m.Lag,
-			ClockOffset: m.ClockOffset})
+			ClockOffset: m.ClockOffset, DiskFree: m.DiskFree})
 	}
 	return c
 }

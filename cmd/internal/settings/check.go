@@ -3,6 +3,7 @@ package settings
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/url"
 	"slices"
@@ -42,6 +43,9 @@ func (s Setting) check(text string) error {
 		if err != nil || d <= 0 {
 			return fmt.Errorf("%q must be a time above 0 such as 10s or 1m30s", text)
 		}
+	case Size:
+		_, err := parseSize(text)
+		return err
 	case URL:
 		u, err := url.Parse(withScheme(text))
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
@@ -87,6 +91,27 @@ func withScheme(text string) string {
 		return text
 	}
 	return "http://" + text
+}
+
+// autoSize is what parseSize makes of "auto".
+const autoSize = -1
+
+// parseSize reads bytes with a unit of 1,024 and its powers, or "auto". It fails on anything else.
+func parseSize(text string) (int64, error) {
+	if text == "auto" {
+		return autoSize, nil
+	}
+	digits, unit := text, int64(1)
+	for i, name := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if head, ok := strings.CutSuffix(text, name); ok {
+			digits, unit = head, 1<<(10*(i+1))
+		}
+	}
+	n, err := strconv.ParseUint(digits, 10, 63)
+	if err != nil || n > math.MaxInt64/uint64(unit) {
+		return 0, fmt.Errorf("%q must be auto or bytes such as 512MiB or 2GiB", text)
+	}
+	return int64(n) * unit, nil
 }
 
 func checkName(text string) error {

@@ -64,6 +64,8 @@ func sample(t *testing.T, s Setting) [3]string {
 		return [3]string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"}
 	case Choice:
 		return [3]string{s.Choices[0], s.Choices[1], s.Choices[len(s.Choices)-1]}
+	case Size:
+		return [3]string{"1MiB", "2", "auto"}
 	case Duration:
 		return [3]string{"1s", "2s", "3s"}
 	case URL:
@@ -146,6 +148,20 @@ func TestFaultsAreJoinedAndNamed(t *testing.T) {
 	} {
 		_, err := Load(Sources{Environ: []string{"HOLDFAST_PEERS=" + c.peers}})
 		require.ErrorContains(t, err, c.want)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{"auto": -1, "0": 0, "7": 7, "1KiB": 1 << 10,
+		"512MiB": 512 << 20, "2GiB": 2 << 30, "3TiB": 3 << 40} {
+		v, err := Load(Sources{Environ: []string{"HOLDFAST_DISK_MIN=" + text}})
+		require.NoError(t, err, text)
+		assert.Equal(t, want, v.Node().Disk.Min, text)
+	}
+	for _, text := range []string{"x", "-1", "1 GiB", "1GB", "1.5GiB", "9000000TiB", "MiB"} {
+		_, err := Load(Sources{Environ: []string{"HOLDFAST_DISK_MIN=" + text}})
+		assert.ErrorContains(t, err, "disk.min", text)
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	Path                     // a file or a folder
 	Peers                    // name=host:port,…; empty for none
 	Choice                   // one of Setting.Choices
+	Size                     // bytes such as 512MiB or 2GiB, or auto
 	Duration                 // such as 10s or 1m30s, above 0
 	URL                      // http:// or https:// with a host
 	File                     // a file, or empty for none
@@ -81,6 +82,15 @@ var table = []Setting{
 		Help:    "auto writes text to a terminal and JSON elsewhere"},
 	{Key: "stop.timeout", Kind: Duration, Default: "10s", For: "serve",
 		Help: "how long a stop waits for requests in flight before it cuts them off"},
+	{Key: "disk.warn", Kind: Size, Default: "auto", For: "serve",
+		Help: "free space of the data folder's disk below which the node warns and trims log and " +
+			"events; auto is twice disk.min"},
+	{Key: "disk.min", Kind: Size, Default: "auto", For: "serve",
+		Help: "free space below which the node is not ready and a leader refuses reserves; auto is " +
+			"two files of the log (256MiB, less on a small disk), a checkpoint and 64MiB; 0 is never"},
+	{Key: "disk.ballast", Kind: Size, Default: "auto", For: "serve",
+		Help: "size of the file BALLAST in the data folder, which may be deleted when the disk is " +
+			"full; auto is a hundredth of the disk, at most 256MiB; 0 is none"},
 	{Key: "server", Kind: URL, Default: "http://127.0.0.1:7480", For: "client",
 		Help: "URL of any node"},
 	{Key: "key", Kind: SecretID, Default: "", For: "client",

@@ -20,7 +20,11 @@ type NodeValues struct {
 	LogLevel    string
 	LogFormat   string
 	StopTimeout time.Duration
+	Disk        Disk
 }
+
+// Disk is what the disk of the data folder must have, in bytes; below 0 is automatic.
+type Disk struct{ Warn, Min, Ballast int64 }
 
 // ClientValues are the settings of the commands that ask a server, typed.
 type ClientValues struct {
@@ -52,6 +56,8 @@ func (v *Values) Node() NodeValues {
 		PeerPins: v.text("peer.tls.pins"), Admin: v.text("admin"),
 		LogLevel: v.text("log.level"), LogFormat: v.text("log.format"),
 		StopTimeout: v.duration("stop.timeout"),
+		Disk: Disk{Warn: v.size("disk.warn"), Min: v.size("disk.min"),
+			Ballast: v.size("disk.ballast")},
 	}
 }
 
@@ -66,6 +72,14 @@ func (v *Values) Client() ClientValues {
 }
 
 func (v *Values) text(key string) string { return v.byKey[key].Text }
+
+func (v *Values) size(key string) int64 {
+	n, err := parseSize(v.text(key))
+	if err != nil {
+		panic(fmt.Sprintf("setting %s was not checked: %v", key, err))
+	}
+	return n
+}
 
 func (v *Values) duration(key string) time.Duration {
 	d, err := time.ParseDuration(v.text(key))
