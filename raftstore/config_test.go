@@ -22,13 +22,14 @@ func TestEveryFaultIsReported(t *testing.T) {
 	c := Config{
 		Node: "a.b", Heartbeat: time.Millisecond, QueueBytes: 1, QueueWait: -1, ReadsInFlight: -1,
 		ProposeTimeout: time.Microsecond, CheckpointBytes: -1, LogSegmentBytes: 1,
-		Peers: []Peer{{Node: "n1", Addr: "x"}, {Node: "n1", Addr: "127.0.0.1:1"}, {Node: "é"}},
+		DiskMin: -1,
+		Peers:   []Peer{{Node: "n1", Addr: "x"}, {Node: "n1", Addr: "127.0.0.1:1"}, {Node: "é"}},
 	}.WithDefaults()
 	err := c.Validate()
 	require.Error(t, err)
 	for _, part := range []string{
 		`node "a.b"`, "data folder", "heartbeat", "propose timeout", "queue 1 bytes", "queue wait",
-		"reads in flight", "checkpoint bytes", "log segment 1 bytes", `address "x"`, "listed twice", `peer "é"`,
+		"reads in flight", "checkpoint bytes", "log segment 1 bytes", "disk marks", `address "x"`, "listed twice", `peer "é"`,
 		"not among them",
 	} {
 		assert.ErrorContains(t, err, part)

@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // EventLogConfig says where the event files are and how much of them stays in memory.
@@ -367,7 +369,10 @@ func (e *EventFiles) Close() error {
 	e.mu.closed = true
 	var err error
 	if e.mu.failed == nil {
-		err = e.flushLocked()
+		// A full disk costs nothing here: what was not synced is cut off at the next start anyway.
+		if err = e.flushLocked(); errors.Is(err, unix.ENOSPC) {
+			err = nil
+		}
 	}
 	for _, s := range e.mu.segments {
 		err = errors.Join(err, s.close())

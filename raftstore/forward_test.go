@@ -21,7 +21,10 @@ func TestAReplyComesBackAsItWas(t *testing.T) {
 	r.addError(&NoLeaderError{})
 	r.addError(&UnknownError{Cause: errClosing})
 	r.addError(&TooLargeError{Name: "command", Bytes: 9, Most: 7})
-	o := parseReply(r.append(nil), 6)
+	full := &DiskFullError{Node: "n2", Free: 5 << 30, Needed: -1}
+	r.addError(full)
+	o := parseReply(r.append(nil), 7)
+	assert.Equal(t, full, kindError(o.kinds[6], o.buf[o.ends[5]:o.ends[6]]))
 	require.NoError(t, o.err)
 	assert.EqualValues(t, 42, o.index)
 	b := &batch{buf: o.buf, ends: o.ends, kinds: o.kinds}
