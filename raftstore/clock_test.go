@@ -152,7 +152,7 @@ func (c *cluster) leadBy(n *node) {
 func (c *cluster) offBy(n *node) time.Duration {
 	c.t.Helper()
 	c.accept(n, &engine.Set{SKU: "A", Location: "main", Value: 5, Source: "test"})
-	return time.UnixMilli(n.machine.now()).Sub(time.Now())
+	return time.Until(time.UnixMilli(n.machine.now()))
 }
 
 func readyLine(n *node, name string) ReadyCheck {
@@ -222,9 +222,9 @@ func TestWallClocksThatJumpWithinATermMoveNoDeadline(t *testing.T) {
 			}
 			// Alone, its own clock is the median: the ledger's goes after it by 1% at most.
 			most := time.Since(began) / slewPart
-			assert.LessOrEqual(t, time.UnixMilli(leader.lead.Load().clock.read()).Sub(time.Now()).Abs(),
+			assert.LessOrEqual(t, time.Until(time.UnixMilli(leader.lead.Load().clock.read())).Abs(),
 				most+10*time.Millisecond)
-			time.Sleep(began.Add(98 * time.Second).Sub(time.Now()))
+			time.Sleep(time.Until(began.Add(98 * time.Second)))
 			synctest.Wait()
 			assert.Zero(t, c.available(leader, true, "A"), "not early")
 			time.Sleep(5 * time.Second)
@@ -244,6 +244,11 @@ func TestAHandOverBetweenSkewedClocksIsNoStep(t *testing.T) {
 			c.leadBy(n)
 			assert.InDelta(t, 0, c.offBy(n).Seconds(), 0.01, n.name)
 		}
+		behind := c.nodes[0]
+		c.leadBy(c.nodes[1])
+		assert.Contains(t, readyLine(behind, "clock").Detail, "60.0 s behind", "a follower says it too")
+		assert.EqualValues(t, -time.Minute, behind.clock.own.Load())
+		assert.Zero(t, behind.clock.ledger.Load())
 		// With one of the three gone the one that is behind counts, and the ledger is ahead of it.
 		ahead := c.nodes[2]
 		c.leadBy(ahead)

@@ -26,9 +26,8 @@ type diskWatch struct {
 	state atomic.Pointer[diskState]           // the last look; nil before the first
 	trim  atomic.Bool                         // take a checkpoint now, so that the log can be cut
 	// Used by runDisk alone.
-	failing  bool          // the last look failed
-	handed   uint64        // the term in which the lead was last offered
-	handedAt time.Duration // monotonic
+	failing bool          // the last look failed
+	handed  time.Duration // when the lead was last offered to another node, monotonic; 0 is never
 }
 
 // tight reports whether what can be trimmed should be.
@@ -98,7 +97,7 @@ func (s *Store) judgeDisks() {
 	if l := s.lead.Load(); l != nil {
 		var heir *raft.Server
 		if verdict, heir = s.diskVerdict(); heir != nil && l.opened.Load() {
-			s.handDisk(l, *heir)
+			s.handDisk(*heir)
 		}
 	}
 	switch old := s.batcher.full.Swap(verdict); {
@@ -151,14 +150,14 @@ func (s *Store) diskVerdict() (why *DiskFullError, heir *raft.Server) {
 	return nil, nil
 }
 
-// handDisk offers the lead to a voter whose disk has space, once in a term and in diskHandEvery. When
-// that fails reserves stay refused here.
-func (s *Store) handDisk(l *leadership, to raft.Server) {
+// handDisk offers the lead to a voter whose disk has space, once in diskHandEvery. When that fails
+// reserves stay refused here.
+func (s *Store) handDisk(to raft.Server) {
 	now := s.mono()
-	if s.disk.handed == l.term || (s.disk.handed > 0 && now-s.disk.handedAt < diskHandEvery) {
+	if s.disk.handed > 0 && now-s.disk.handed < diskHandEvery {
 		return
 	}
-	s.disk.handed, s.disk.handedAt = l.term, now
+	s.disk.handed = now
 	done := make(chan error, 1)
 	go func() { // raft ends it after an election timeout
 		done <- s.raft().LeadershipTransferToServer(to.ID, to.Address).Error()
