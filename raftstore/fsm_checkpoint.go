@@ -36,8 +36,8 @@ func (s *Store) runCheckpoints(ctx context.Context) {
 		case <-s.machine.grown:
 		}
 		trim := s.disk.trim.Swap(false)
-		if s.machine.logBytes.Load() < least && !trim {
-			continue
+		if !trim && (s.machine.logBytes.Load() < least || (s.disk.tight() && s.disk.falling.Load())) {
+			continue // the next entry asks again
 		}
 		if err := s.Checkpoint(ctx); err != nil && ctx.Err() == nil {
 			s.log.Warn("checkpoint failed", "error", err)
