@@ -148,6 +148,9 @@ func (f *Folder) Path(name string) string { return filepath.Join(f.dir, name) }
 // LogDir is the folder of the raft log and votes.
 func (f *Folder) LogDir() string { return f.Path(logFolder) }
 
+// VotePath is the path of VOTE, which stands outside of the log's folder so that it outlives it.
+func (f *Folder) VotePath() string { return f.Path(voteFileName) }
+
 // CheckpointDir is the folder of CURRENT and the checkpoints.
 func (f *Folder) CheckpointDir() string { return f.Path(checkpointFolder) }
 

@@ -63,6 +63,9 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 	go func() { done <- s.raft().Snapshot().Error() }()
 	select {
 	case err := <-done:
+		if err == nil {
+			err = s.parts.log.Mark() // fatal by itself when it fails
+		}
 		if err == nil || errors.Is(err, raft.ErrNothingNewToSnapshot) {
 			return nil
 		}

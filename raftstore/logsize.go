@@ -38,19 +38,20 @@ const (
 	groupEntries = 1024
 )
 
-func (s *entrySizes) add(e *raft.Log) {
+func (s *entrySizes) add(e *raft.Log) { s.addBytes(e.Index, entryBytes(e)) }
+
+func (s *entrySizes) addBytes(index uint64, n int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := entryBytes(e)
 	s.mu.sum += n
 	if last := len(s.mu.groups) - 1; last >= 0 {
 		g := &s.mu.groups[last]
-		if g.bytes < groupBytes && e.Index-g.first < groupEntries {
-			g.last, g.bytes = e.Index, g.bytes+n
+		if g.bytes < groupBytes && index-g.first < groupEntries {
+			g.last, g.bytes = index, g.bytes+n
 			return
 		}
 	}
-	s.mu.groups = append(s.mu.groups, sizeGroup{indexRange{e.Index, e.Index}, n})
+	s.mu.groups = append(s.mu.groups, sizeGroup{indexRange{index, index}, n})
 }
 
 func (s *entrySizes) total() int64 {

@@ -107,6 +107,16 @@ func (l *MemLog) GetLog(index uint64, entry *raft.Log) error {
 	return nil
 }
 
+// Mark does nothing: memory loses nothing by itself. It fails after Close.
+func (l *MemLog) Mark() error {
+	d, err := l.lock()
+	if err != nil {
+		return err
+	}
+	d.mu.Unlock()
+	return nil
+}
+
 // StoreLog stores one entry. It fails as StoreLogs does.
 func (l *MemLog) StoreLog(entry *raft.Log) error { return l.StoreLogs([]*raft.Log{entry}) }
 

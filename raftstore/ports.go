@@ -16,6 +16,9 @@ type Log interface {
 	IsMonotonic() bool
 	// Size is the bytes of all kept entries, for deciding when to checkpoint.
 	Size() int64
+	// Mark notes durably that the log reaches its last entry: a restart that finds less refuses. An
+	// error is final.
+	Mark() error
 	Close() error
 }
 

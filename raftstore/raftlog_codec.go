@@ -8,23 +8,9 @@ import (
 	wal "github.com/hashicorp/raft-wal"
 )
 
-// walLog is raft-wal with one room for the bytes of all entries that are stored together: by itself
-// it grows a new buffer for each of them, which is cleared, filled, copied to the file's buffer and
-// thrown away.
-type walLog struct {
-	*wal.WAL
-	codec *walCodec
-	files *logFiles
-}
-
-// StoreLogs stores entries; it fails as raft-wal does, and says so when the next file could not be
-// begun.
-func (w walLog) StoreLogs(logs []*raft.Log) error {
-	w.codec.begin(logs)
-	return w.files.explain(w.WAL.StoreLogs(logs))
-}
-
-// walCodec is raft-wal's own codec, but for where the bytes go. Used by one StoreLogs at a time.
+// walCodec is raft-wal's own codec, but for where the bytes go: by itself raft-wal grows a new buffer
+// for each entry, which is cleared, filled, copied to the file's buffer and thrown away. All entries
+// that are stored together share one room here. Used by one StoreLogs at a time.
 type walCodec struct {
 	wal.BinaryCodec
 	room  []byte

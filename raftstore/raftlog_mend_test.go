@@ -8,7 +8,6 @@ import (
 
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
-	"github.com/hashicorp/raft-wal/metadb"
 	"github.com/hashicorp/raft-wal/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,7 +15,7 @@ import (
 
 // stuckMeta stops changing the list of files, as a crash before the change would.
 type stuckMeta struct {
-	metadb.BoltMetaDB
+	*metaFile
 	stuck bool
 }
 
@@ -24,7 +23,18 @@ func (m *stuckMeta) CommitState(s types.PersistentState) error {
 	if m.stuck {
 		return errors.New("crash")
 	}
-	return m.BoltMetaDB.CommitState(s)
+	return m.metaFile.CommitState(s)
+}
+
+// walkedTail is what a walk through the log in dir finds of its newest file.
+func walkedTail(t *testing.T, dir string) foundLog {
+	t.Helper()
+	list, err := readSegmentList(dir)
+	require.NoError(t, err)
+	w := logWalk{dir: dir, verify: func([]byte) error { return nil }}
+	found, err := w.walkLog(t.Context(), &list)
+	require.NoError(t, err)
+	return found
 }
 
 // sealedLog makes a log whose newest file was just sealed when the process died. Entries come in
@@ -32,11 +42,15 @@ func (m *stuckMeta) CommitState(s types.PersistentState) error {
 func sealedLog(t *testing.T) (dir, file string, last uint64) {
 	t.Helper()
 	dir = t.TempDir()
-	meta := &stuckMeta{}
+	require.NoError(t, CreateVotes(filepath.Join(dir, voteFileName)))
+	list, err := openMetaFile(dir, true)
+	require.NoError(t, err)
+	require.NoError(t, list.SetStable([]byte(keyTerm), uint64Bytes(1)))
+	meta := &stuckMeta{metaFile: list}
 	w, err := wal.Open(dir, wal.WithSegmentSize(64<<10), wal.WithMetaStore(meta))
 	require.NoError(t, err)
 	meta.stuck = true
-	for found := (walScan{}); !found.sealed; last += 50 {
+	for found := (foundLog{}); !found.tailEnd.sealed; last += 50 {
 		var batch []*raft.Log
 		for i := last + 1; i <= last+50; i++ {
 			batch = append(batch, logEntry(i, 1))
@@ -46,10 +60,13 @@ func sealedLog(t *testing.T) (dir, file string, last uint64) {
 		require.NoError(t, err)
 		require.Len(t, files, 1)
 		file = files[0]
-		found, err = scanWAL(file)
-		require.NoError(t, err)
+		found = walkedTail(t, dir)
 	}
 	require.NoError(t, w.Close())
+	votes, _, err := openVotes(filepath.Join(dir, voteFileName))
+	require.NoError(t, err)
+	require.NoError(t, votes.update(func(s *voteState) { s.term = 1 }))
+	require.NoError(t, votes.close())
 	return dir, file, last
 }
 
@@ -68,19 +85,19 @@ func TestCrashBetweenSealAndNextFile(t *testing.T) {
 	}
 }
 
-// TestTornSeal tears the batch that seals a file at many places.
+// TestTornSeal tears the batch that seals a file at many places: a sector of it is missing, or all
+// from one on.
 func TestTornSeal(t *testing.T) {
 	t.Parallel()
 	origin, file, all := sealedLog(t)
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
-	whole, err := scanWAL(file)
-	require.NoError(t, err)
+	whole := walkedTail(t, origin).tailEnd
 	require.True(t, whole.sealed)
 	name := filepath.Base(file)
-	index := whole.index - walFrameHeader
-	for at := index; at < whole.end; at += 104 {
-		for _, zeros := range []int64{8, int64(len(text)) - at} { // a hole, or all the rest
+	first := (whole.index + sectorBytes - 1) / sectorBytes * sectorBytes
+	for at := first; at < whole.end; at += sectorBytes {
+		for _, zeros := range []int64{sectorBytes, int64(len(text)) - at} {
 			dir := copyTree(t, origin)
 			torn := append([]byte(nil), text...)
 			clear(torn[at:min(at+zeros, int64(len(torn)))])
@@ -94,6 +111,7 @@ func TestTornSeal(t *testing.T) {
 			for i := uint64(1); i <= last; i += 17 {
 				requireEntry(t, l, i, 1)
 			}
+			require.NoError(t, l.SetUint64([]byte(keyTerm), 2))
 			storeRange(t, l, last+1, last+60, 2)
 			require.NoError(t, l.Close())
 			l = openTestLog(t, testLogConfig(t, dir))

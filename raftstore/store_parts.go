@@ -123,7 +123,7 @@ func (p *parts) openDisk(c Config, s *Store) (space DiskSpace, err error) {
 		}
 	}
 	log, err := OpenRaftLog(LogConfig{
-		Dir: folder.LogDir(), SegmentBytes: int(c.segmentOn(space)),
+		Dir: folder.LogDir(), Votes: folder.VotePath(), SegmentBytes: int(c.segmentOn(space)),
 		Floor: checkpoints.Floor, Logger: c.Logger,
 		Fatal: func(what string, err error) { s.fail(fmt.Errorf("%s: %w", what, err)) },
 	})

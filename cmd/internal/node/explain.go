@@ -38,6 +38,7 @@ func explain(err error) error {
 		cluster *raftstore.ForeignClusterError
 		corrupt *raftstore.CorruptError
 		gap     *raftstore.LogGapError
+		lost    *raftstore.LogLostError
 	)
 	switch {
 	case errors.As(err, &locked):
@@ -47,9 +48,10 @@ func explain(err error) error {
 			Do: "give --data this node's own folder, or --node the name that the folder has"}
 	case errors.As(err, &cluster):
 		return &StopError{Err: err, Final: true, Do: "give --data the folder of a node of this cluster"}
-	case errors.As(err, &corrupt), errors.As(err, &gap):
+	case errors.As(err, &corrupt), errors.As(err, &gap), errors.As(err, &lost):
 		return &StopError{Err: err, Final: true, Do: "keep the folder for examination and bring the " +
-			"node back from the other nodes or from a backup; never delete single files"}
+			"node back from the other nodes with `holdfast cluster recover`, or from a backup; never " +
+			"delete single files"}
 	case errors.Is(err, syscall.ENOSPC):
 		return &StopError{Err: err, Do: "free space on that disk (the file BALLAST in the data folder " +
 			"may go) and start again; nothing that was acknowledged is lost"}
