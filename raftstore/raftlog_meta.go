@@ -137,6 +137,9 @@ func (l *segmentList) strays(dir string) error {
 		var base, id uint64
 		_, err := fmt.Sscanf(name, "%020d-%016x.wal", &base, &id)
 		known := err == nil && name == segmentName(base, id) && id < l.NextSegmentID
+		for _, s := range l.Segments {
+			known = known && (s.ID != id || s.BaseIndex == base)
+		}
 		if !known || !e.Type().IsRegular() {
 			return damaged(filepath.Join(dir, name), "%s does not know this file", segmentsFile)
 		}

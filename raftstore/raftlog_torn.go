@@ -129,6 +129,9 @@ func (r *walRest) sectorMissing(p []byte) bool {
 		}
 		at = next
 	}
+	if kind, _, ok := frameHeader(p[max(0, len(p)-walFrameHeader):]); ok && kind == walCommit {
+		return false // it comes last
+	}
 	// All that was written is here, up to the end of a sector: the frames must lead beyond it.
 	written := int64(len(p)) + r.end
 	written = (written + sectorBytes - 1) / sectorBytes * sectorBytes
