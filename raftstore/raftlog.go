@@ -141,7 +141,7 @@ type RaftLog struct {
 
 // OpenRaftLog opens the log in c.Dir, or makes an empty one, and verifies every byte of it. It
 // returns the faults of c, *CorruptError or *LogLostError, which name the file, or an error of
-// raft-wal or the file system. Reading the log costs about half a second per GiB.
+// raft-wal or the file system. Reading the log costs about a second per GiB.
 func OpenRaftLog(c LogConfig) (*RaftLog, error) {
 	c = c.WithDefaults()
 	if err := c.Validate(); err != nil {
