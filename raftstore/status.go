@@ -54,7 +54,6 @@ func (s *Store) Status() Status {
 		Node: s.cfg.Node, Leader: s.leaderName(), Term: own.Term, Index: own.Applied,
 		Horizon: own.horizon,
 	}
-	now := time.Now()
 	newest, offset := own.Applied, s.clockOffsets()
 	reports := []report{own}
 	for _, server := range s.servers() {
@@ -67,8 +66,7 @@ func (s *Store) Status() Status {
 			m.Healthy = true
 			m.Raft = string(s.parts.transport.LocalAddr())
 		} else {
-			r = s.members.get(server.ID)
-			m.Healthy = !r.heard.IsZero() && now.Sub(r.heard) < silentAfter
+			r, m.Healthy = s.heardOf(server.ID)
 			if m.Healthy {
 				reports = append(reports, r)
 			}

@@ -63,6 +63,12 @@ func (m *members) set(id raft.ServerID, r report) {
 	m.mu.reports[id] = r
 }
 
+// heardOf is the newest report of another member; ok is false when it is silent.
+func (s *Store) heardOf(id raft.ServerID) (r report, ok bool) {
+	r = s.members.get(id)
+	return r, !r.heard.IsZero() && time.Since(r.heard) < silentAfter
+}
+
 // sayDiverged returns true the first time it is called.
 func (m *members) sayDiverged() bool {
 	m.mu.Lock()
@@ -88,6 +94,7 @@ func (s *Store) runMembers(ctx context.Context) {
 		if s.Status().Digest.Diverged && s.members.sayDiverged() {
 			s.log.Error("the digests of two members differ at the same index")
 		}
+		s.checkDigests()
 		select {
 		case <-ctx.Done():
 			return

@@ -39,6 +39,7 @@ func explain(err error) error {
 		corrupt *raftstore.CorruptError
 		gap     *raftstore.LogGapError
 		lost    *raftstore.LogLostError
+		other   *raftstore.DivergedError
 	)
 	switch {
 	case errors.As(err, &locked):
@@ -52,6 +53,10 @@ func explain(err error) error {
 		return &StopError{Err: err, Final: true, Do: "keep the folder for examination and bring the " +
 			"node back from the other nodes with `holdfast cluster recover`, or from a backup; never " +
 			"delete single files"}
+	case errors.As(err, &other):
+		return &StopError{Err: err, Final: true, Do: "keep the folder and its log for examination, and " +
+			"bring the node back from the other nodes with `holdfast cluster recover`; what they hold is " +
+			"what was agreed"}
 	case errors.Is(err, syscall.ENOSPC):
 		return &StopError{Err: err, Do: "free space on that disk (the file BALLAST in the data folder " +
 			"may go) and start again; nothing that was acknowledged is lost"}

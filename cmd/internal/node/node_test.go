@@ -94,6 +94,7 @@ func TestExplain(t *testing.T) {
 		{&raftstore.ForeignClusterError{File: "d/CURRENT"}, "a node of this cluster", true},
 		{&raftstore.CorruptError{File: "d/CURRENT"}, "never delete single files", true},
 		{&raftstore.LogGapError{Folder: "d/log"}, "never delete single files", true},
+		{&raftstore.DivergedError{Index: 1024}, "what they hold is what was agreed", true},
 		{&raftstore.LogLostError{File: "d/VOTE"}, "holdfast cluster recover", true},
 		{&os.PathError{Op: "write", Path: "d/log/x", Err: syscall.ENOSPC}, "free space", false},
 		{&os.PathError{Op: "mkdir", Path: "/d", Err: syscall.EACCES}, "the right to write", false},
