@@ -45,7 +45,7 @@ func openDiskParts(t *testing.T, dir string) *diskParts {
 	}
 	d.ledger, d.skip = ledger, meta.Events.Seq
 	d.log = openTestLog(t, LogConfig{
-		Dir: d.folder.LogDir(), SegmentBytes: 256 << 10, Floor: d.checkpoints.Floor,
+		Dir: d.folder.LogDir(), Votes: d.folder.VotePath(), SegmentBytes: 256 << 10, Floor: d.checkpoints.Floor,
 		Fatal: func(what string, err error) { t.Errorf("%s: %v", what, err) },
 	})
 	require.NoError(t, AlignLog(d.log, meta, has, d.folder.LogDir()))

@@ -36,7 +36,7 @@ var exitStatuses = []struct {
 	{exitUnknown, "outcome unknown: the write may or may not have happened; the same command again " +
 		"finds out and has one effect"},
 	{exitData, "of serve: the data folder is damaged or is another node's; starting again changes " +
-		"nothing, so a supervisor should not"},
+		"nothing, so a supervisor should not; of verify: something in the folder is damaged"},
 	{exitInterrupted, "interrupted by a signal before it was done; serve ends with 0 then"},
 }
 
