@@ -95,6 +95,11 @@ func TestATornBatchIsCutAndADamagedOneIsNot(t *testing.T) {
 			require.EqualValues(t, last, walkedTail(t, torn.Dir).have.last)
 		}
 	}
+	before := lastBatch(t, path, start)
+	for at := (before/sectorBytes + 1) * sectorBytes; at+sectorBytes <= start; at += sectorBytes {
+		damaged := spoil(func(p []byte) { clear(p[at : at+sectorBytes]) })
+		refusesLog(t, damaged, filepath.Join(damaged.Dir, filepath.Base(path)), "another one follows it")
+	}
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	dice := rand.New(rand.NewPCG(seed, 0))

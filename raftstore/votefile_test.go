@@ -173,6 +173,23 @@ func TestVotesMayBeOneKeyBehind(t *testing.T) {
 	}
 }
 
+// TestSegmentsIsWrittenBeforeVotes fails the second of the two writes. A start takes what the first
+// has: the other way round it could not be told from a vote that was forgotten.
+func TestSegmentsIsWrittenBeforeVotes(t *testing.T) {
+	t.Parallel()
+	c, _ := votedLog(t)
+	l, err := OpenRaftLog(c)
+	require.NoError(t, err)
+	l.inner.(walLog).votes.file.Close() // so that nothing of it is written
+	require.Error(t, l.SetUint64([]byte(keyTerm), 6))
+	require.Error(t, l.SetUint64([]byte(keyTerm), 7), "it has failed")
+	_ = l.Close()
+	l = openTestLog(t, c)
+	term, err := l.GetUint64([]byte(keyTerm))
+	require.NoError(t, err)
+	require.EqualValues(t, 6, term)
+}
+
 // TestTheMarkFollowsTheLog looks at the mark as the log grows, loses its end and is emptied, and
 // then opens what a crash at that moment leaves.
 func TestTheMarkFollowsTheLog(t *testing.T) {
