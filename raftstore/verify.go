@@ -208,7 +208,7 @@ type badCheckpoint struct {
 
 func (e *badCheckpoint) Error() string { return fmt.Sprintf("%s: %v", e.path, e.err) }
 
-// Unwrap returns what the loader said.
+// Unwrap returns the error of the loader.
 func (e *badCheckpoint) Unwrap() error { return e.err }
 
 // loadCheckpoint verifies the files of a checkpoint and loads it. Badger makes a file of its own in

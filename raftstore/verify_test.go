@@ -57,7 +57,8 @@ func startOn(t *testing.T, dir string) (*engine.Ledger, error) {
 	var p parts
 	defer func() { assert.NoError(t, p.close()) }()
 	c := Config{Node: "n1", Dir: dir, LogSegmentBytes: minSegmentBytes}.WithDefaults()
-	if err := p.openDisk(c, func(err error) { t.Error(err) }); err != nil {
+	c.Fatal, c.space = func(err error) { t.Error(err) }, diskSpaceOf
+	if _, err := p.openDisk(c, newStore(c)); err != nil {
 		return nil, err
 	}
 	if err := p.events.CutTo(p.meta.Events); err != nil {
