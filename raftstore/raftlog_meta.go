@@ -2,6 +2,7 @@ package raftstore
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/hashicorp/raft-wal/types"
+	"golang.org/x/sys/unix"
 )
 
 // segmentsFile lists the files of the raft log and holds raft's term and vote. It takes the place of
@@ -109,12 +111,59 @@ func (m *metaFile) SetStable(key, value []byte) error {
 	return m.replaceLocked(next)
 }
 
+// replaceLocked writes the list beside the old one and exchanges the two names. So there are two files
+// of whole blocks, which are written in turn, and on a full disk a term or a vote is still kept: raft
+// ends the process when it is not. A crash leaves one whole list under the name that counts.
 func (m *metaFile) replaceLocked(next segmentList) error {
-	if err := segmentsSeal.replace(m.path, next); err != nil {
-		return err
+	body, err := json.MarshalIndent(next, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", m.path, err)
+	}
+	head := len(segmentsSeal.line(nil))
+	for body = append(body, '\n'); (head+len(body))%segmentsBlock != 0; {
+		body = append(body, '\n')
+	}
+	beside := m.path + ".tmp"
+	for _, step := range []func() error{
+		func() error { return overwrite(beside, append([]byte(segmentsSeal.line(body)), body...)) },
+		func() error { return exchange(beside, m.path) },
+		func() error { return syncPath(filepath.Dir(m.path)) },
+	} {
+		if err := step(); err != nil {
+			return fmt.Errorf("replace %s: %w", m.path, err)
+		}
 	}
 	m.mu.list = next
 	return nil
+}
+
+// segmentsBlock is what a file system gives to a file at once.
+const segmentsBlock = 4096
+
+// overwrite writes and syncs a file in the blocks that it has.
+func overwrite(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteAt(text, 0)
+	if err == nil {
+		err = f.Truncate(int64(len(text)))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// exchange puts each of two files in the other's place at once, or, where a file system cannot, the
+// first in place of the second.
+func exchange(from, to string) error {
+	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_EXCHANGE)
+	if err == nil {
+		return nil
+	}
+	return os.Rename(from, to)
 }
 
 // Close returns nil: nothing is open between two calls.

@@ -173,6 +173,29 @@ func TestVotesMayBeOneKeyBehind(t *testing.T) {
 	}
 }
 
+// TestAVoteNeedsNoSpace looks at what a full disk would be asked for: two files of whole blocks take
+// turns, so nothing new.
+func TestAVoteNeedsNoSpace(t *testing.T) {
+	t.Parallel()
+	c, votes := votedLog(t)
+	l := openTestLog(t, c)
+	path := filepath.Join(c.Dir, segmentsFile)
+	var before, between, after os.FileInfo
+	for i, info := range []*os.FileInfo{&before, &between, &after} {
+		require.NoError(t, l.SetUint64([]byte(keyTerm), uint64(10+i)))
+		var err error
+		*info, err = os.Stat(path)
+		require.NoError(t, err)
+		require.EqualValues(t, segmentsBlock, (*info).Size())
+		list, err := readSegmentList(c.Dir)
+		require.NoError(t, err)
+		require.EqualValues(t, 10+i, list.votes().term)
+	}
+	require.True(t, os.SameFile(before, after))
+	require.False(t, os.SameFile(before, between))
+	require.EqualValues(t, voteFileLength, sizeOf(votes))
+}
+
 // TestSegmentsIsWrittenBeforeVotes fails the second of the two writes. A start takes what the first
 // has: the other way round it could not be told from a vote that was forgotten.
 func TestSegmentsIsWrittenBeforeVotes(t *testing.T) {
