@@ -88,6 +88,7 @@ type CheckpointStore struct {
 		named  map[string]bool    // folders that CURRENT on the disk may name
 		pins   map[string]pin     // what is being read, by folder
 		writer *checkpointSink
+		loaded loadedLedger // of the checkpoint that was installed last
 		closed bool
 	}
 }
@@ -320,7 +321,8 @@ func (s *CheckpointStore) Create(version raft.SnapshotVersion, index, term uint6
 	if err := s.makeFolder(sink); err != nil {
 		return nil, err
 	}
-	sink.blocks = sinkBlocks{rec: &sink.rec, put: sink.put}
+	sink.blocks = sinkBlocks{rec: &sink.rec, put: sink.put, load: s.cfg.load}
+	s.mu.loaded.drop()
 	var err error
 	if sink.badger, err = openBadgerWriter(sink.dir, s.cfg.Logger); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(sink.dir))
@@ -384,6 +386,8 @@ func (s *CheckpointStore) publish(sink *checkpointSink) error {
 		return fmt.Errorf("checkpoint %s: %w", sink.dir, err)
 	}
 	s.mu.kept = kept
+	s.mu.loaded.keep(sink.rec.ID, sink.ledger)
+	sink.ledger = nil
 	s.mu.named = map[string]bool{}
 	for _, r := range kept {
 		s.mu.named[r.ID] = true
@@ -415,28 +419,41 @@ func (s *CheckpointStore) List() ([]*raft.SnapshotMeta, error) {
 }
 
 // Open gives a checkpoint as a stream of exactly Size bytes. The checkpoint stays on the disk until
-// the stream is closed. It returns fs.ErrNotExist for an id that List does not give, *CorruptError
+// the stream is closed. The first stream of a checkpoint that was installed last is a ledgerStream,
+// which has the ledger in memory and reads the files only when it is read. It returns fs.ErrNotExist for an id that List does not give, *CorruptError
 // when a file is damaged, or an error of the file system.
 func (s *CheckpointStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
 	rec, err := s.hold(id)
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := s.read(&rec)
+	if ledger := s.takeLoaded(id); ledger != nil {
+		return rec.snapshot(), s.ledgerStream(rec, ledger), nil
+	}
+	stream, err := s.stream(rec)
 	if err != nil {
-		s.unpin(id)
 		return nil, nil, err
 	}
+	return rec.snapshot(), stream, nil
+}
+
+// stream reads a checkpoint that is held, and lets go of it when the stream is closed, or when it
+// fails, as Open does.
+func (s *CheckpointStore) stream(rec checkpointRecord) (io.ReadCloser, error) {
+	r, err := s.read(&rec)
+	if err != nil {
+		s.unpin(rec.ID)
+		return nil, err
+	}
 	var once sync.Once
-	stream := newStreamReader(rec.header(), r.next, func() error {
+	return newStreamReader(rec.header(), r.next, func() error {
 		var err error
 		once.Do(func() {
 			err = r.close()
-			s.unpin(id)
+			s.unpin(rec.ID)
 		})
 		return err
-	})
-	return rec.snapshot(), stream, nil
+	}), nil
 }
 
 func (s *CheckpointStore) hold(id string) (checkpointRecord, error) {
@@ -474,6 +491,7 @@ func (s *CheckpointStore) Close() error {
 		return nil
 	}
 	s.mu.closed = true
+	s.mu.loaded.drop()
 	if w := s.mu.writer; w != nil {
 		s.mu.writer = nil
 		w.done, w.end = true, errStoreClosed

@@ -54,8 +54,7 @@ func loadStream(r io.Reader, load ledgerLoader) (*engine.Ledger, CheckpointMeta,
 			"load checkpoint stream: digest %016x, want %016x", digest, h.digest)
 	}
 	return l, CheckpointMeta{
-		Digest: h.digest, SizeBytes: int64(h.sizeBytes), Installed: true,
-		Events: EventMark{Seq: h.lastEvent},
+		Digest: h.digest, SizeBytes: int64(h.sizeBytes), Installed: true, Events: h.events,
 	}, nil
 }
 

@@ -13,8 +13,10 @@ import (
 type sinkBlocks struct {
 	rec    *checkpointRecord
 	put    func(engine.Block) error // keeps one block; the block is valid during the call
+	load   ledgerLoader             // what a stream is loaded with while it comes
 	order  blockOrder
 	parser *streamParser // nil for a checkpoint of our own
+	feed   *ledgerFeed   // nil for a checkpoint of our own, and before the header of a stream
 	own    bool
 	ledger bool // SetLedger was called
 }
@@ -34,6 +36,11 @@ func (s *sinkBlocks) accept(b engine.Block) error {
 	if err := s.put(b); err != nil {
 		return err
 	}
+	if s.feed != nil {
+		if err := s.feed.put(b); err != nil {
+			return err
+		}
+	}
 	s.rec.Blocks++
 	s.rec.SizeBytes += frameBytes(b)
 	return nil
@@ -47,8 +54,9 @@ func (s *sinkBlocks) write(p []byte) (int, error) {
 	if s.parser == nil {
 		s.parser = &streamParser{block: s.accept, begin: func(h streamHeader) error {
 			s.rec.Digest = hexUint64(h.digest)
-			s.rec.Events = eventsMark{Seq: h.lastEvent} // our own event files know none of them
+			s.rec.Events = recordMark(h.events)
 			s.rec.Installed = true
+			s.feed = newLedgerFeed(s.load)
 			return nil
 		}}
 	}
@@ -58,20 +66,37 @@ func (s *sinkBlocks) write(p []byte) (int, error) {
 func (s *sinkBlocks) setLedger(digest uint64, m EventMark) {
 	s.ledger = true
 	s.rec.Digest = hexUint64(digest)
-	s.rec.Events = eventsMark{First: m.First, Seq: m.Seq, Segment: m.Segment, Offset: m.Offset,
-		Checksum: hexUint64(m.Checksum)}
+	s.rec.Events = recordMark(m)
 }
 
-// finish says whether what came is a whole checkpoint, and completes the record.
-func (s *sinkBlocks) finish() error {
+// finish says whether what came is a whole checkpoint, and completes the record. Of a stream it
+// gives the ledger, which adds up to its digest; of a checkpoint of our own nil.
+func (s *sinkBlocks) finish() (*engine.Ledger, error) {
 	s.rec.SizeBytes += streamHeaderBytes
-	switch {
-	case s.parser != nil:
-		return s.parser.finish()
-	case !s.ledger:
-		return errors.New("a checkpoint of our own without its digest: SetLedger was not called")
+	if s.parser == nil {
+		if !s.ledger {
+			return nil, errors.New(
+				"a checkpoint of our own without its digest: SetLedger was not called")
+		}
+		return nil, nil
 	}
-	return nil
+	if err := s.parser.finish(); err != nil {
+		return nil, err
+	}
+	ledger, digest, err := s.feed.finish()
+	if err == nil && digest != uint64(s.rec.Digest) {
+		err = fmt.Errorf("checkpoint stream: digest %016x, want %016x", digest,
+			uint64(s.rec.Digest))
+	}
+	return ledger, err
+}
+
+// drop gives up what was loaded of a stream that will not be finished.
+func (s *sinkBlocks) drop() {
+	if s.feed != nil {
+		s.feed.drop()
+		s.feed = nil
+	}
 }
 
 // checkpointSink writes one checkpoint. One goroutine at a time uses it, as raft does.
@@ -81,7 +106,8 @@ type checkpointSink struct {
 	rec    checkpointRecord
 	blocks sinkBlocks
 	badger *badgerWriter
-	unseen int64 // bytes put since the free space of the disk was last looked at
+	ledger *engine.Ledger // of a stream that is whole
+	unseen int64          // bytes put since the free space of the disk was last looked at
 	done   bool
 	end    error // what Close answers once done
 }
@@ -132,7 +158,9 @@ func (s *checkpointSink) put(b engine.Block) error {
 	return s.badger.put(b)
 }
 
-// Close makes the checkpoint durable and the newest. What a restart finds when the process dies:
+// Close makes the checkpoint durable and the newest. A stream is loaded by then, and its digest
+// verified, so that CURRENT never names a checkpoint of another node's that cannot be served; Open
+// of the new checkpoint hands that ledger over. What a restart finds when the process dies:
 //
 //   - while blocks are written, or before the files are synced: CURRENT as it was; the folder is a
 //     leftover, deleted at the next open.
@@ -169,9 +197,11 @@ func (s *checkpointSink) finish() error {
 	}
 	writer := s.badger
 	s.badger = nil
-	if err := s.blocks.finish(); err != nil {
+	ledger, err := s.blocks.finish()
+	if err != nil {
 		return errors.Join(err, writer.abandon())
 	}
+	s.ledger = ledger
 	if err := writer.finish(); err != nil {
 		return err
 	}
@@ -195,6 +225,8 @@ func (s *checkpointSink) Cancel() error {
 
 // discard closes and deletes the folder.
 func (s *checkpointSink) discard() error {
+	s.blocks.drop()
+	s.ledger = nil
 	var err error
 	if s.badger != nil {
 		err = s.badger.abandon()

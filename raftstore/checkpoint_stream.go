@@ -14,8 +14,8 @@ import (
 
 // A checkpoint travels as a header of streamHeaderBytes and one frame for each block, in key order:
 //
-//	header: magic 6 · version u16 · digest u64 · last event u64 · blocks u64 · size u64
-//	        · 16 zero bytes · xxh3 of all before it u64
+//	header: magic 6 · version u16 · digest u64 · blocks u64 · size u64 · the place in the event
+//	        files that it goes with, 8 times u64 · xxh3 of all before it u64
 //	frame:  checksum u64 · key length u32 · value length u32 · key · value
 //
 // All little endian. The checksum of a frame is xxh3 over what follows it, seeded with the checksum
@@ -24,7 +24,7 @@ import (
 const (
 	streamMagic       = "HFCKPT"
 	streamVersion     = 1
-	streamHeaderBytes = 64
+	streamHeaderBytes = 104
 	frameHeaderBytes  = 16
 	maxBlockKey       = 4 << 10
 	maxBlockValue     = 16 << 20 // 64 KiB and one row, whatever a row may become
@@ -32,14 +32,17 @@ const (
 
 // streamHeader says what the stream must add up to.
 type streamHeader struct {
-	digest, lastEvent, blocks, sizeBytes uint64
+	digest, blocks, sizeBytes uint64
+	events                    EventMark
 }
 
 func (h streamHeader) encode() []byte {
 	p := make([]byte, 0, streamHeaderBytes)
 	p = append(p, streamMagic...)
 	p = binary.LittleEndian.AppendUint16(p, streamVersion)
-	for _, n := range []uint64{h.digest, h.lastEvent, h.blocks, h.sizeBytes, 0, 0} {
+	m := h.events
+	for _, n := range []uint64{h.digest, h.blocks, h.sizeBytes, m.First, m.Seq, m.Segment,
+		uint64(m.Offset), m.Checksum, m.Begin, uint64(m.PrevBytes), m.PrevSum} {
 		p = binary.LittleEndian.AppendUint64(p, n)
 	}
 	return binary.LittleEndian.AppendUint64(p, xxh3.Hash(p))
@@ -53,12 +56,17 @@ func decodeStreamHeader(p []byte) (streamHeader, error) {
 		return streamHeader{}, fmt.Errorf("checkpoint stream has version %d, want %d",
 			v, streamVersion)
 	}
-	if sum := uint64Of(p[56:]); sum != xxh3.Hash(p[:56]) {
+	const end = streamHeaderBytes - 8
+	if sum := uint64Of(p[end:]); sum != xxh3.Hash(p[:end]) {
 		return streamHeader{}, errors.New("checkpoint stream has a damaged header")
 	}
 	return streamHeader{
-		digest: uint64Of(p[8:]), lastEvent: uint64Of(p[16:]),
-		blocks: uint64Of(p[24:]), sizeBytes: uint64Of(p[32:]),
+		digest: uint64Of(p[8:]), blocks: uint64Of(p[16:]), sizeBytes: uint64Of(p[24:]),
+		events: EventMark{
+			First: uint64Of(p[32:]), Seq: uint64Of(p[40:]), Segment: uint64Of(p[48:]),
+			Offset: int64(uint64Of(p[56:])), Checksum: uint64Of(p[64:]),
+			Begin: uint64Of(p[72:]), PrevBytes: int64(uint64Of(p[80:])), PrevSum: uint64Of(p[88:]),
+		},
 	}, nil
 }
 
@@ -99,7 +107,7 @@ type streamReader struct {
 func newStreamReader(h streamHeader, next blockSource, close func() error) *streamReader {
 	head := h.encode()
 	return &streamReader{
-		header: h, next: next, close: close, rest: head, seed: uint64Of(head[56:]),
+		header: h, next: next, close: close, rest: head, seed: uint64Of(head[streamHeaderBytes-8:]),
 	}
 }
 
@@ -181,7 +189,7 @@ func (s *streamParser) take(p []byte) (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		s.header, s.started, s.seed = h, true, uint64Of(p[56:])
+		s.header, s.started, s.seed = h, true, uint64Of(p[streamHeaderBytes-8:])
 		return streamHeaderBytes, s.begin(h)
 	}
 	if len(p) < frameHeaderBytes {

@@ -62,6 +62,22 @@ type eventsMark struct {
 	Segment  uint64    `json:"segment"`
 	Offset   int64     `json:"offset"`
 	Checksum hexUint64 `json:"checksum"`
+
+	Begin     uint64    `json:"begin"`
+	PrevBytes int64     `json:"prev_bytes"`
+	PrevSum   hexUint64 `json:"prev_sum"`
+}
+
+func recordMark(m EventMark) eventsMark {
+	return eventsMark{First: m.First, Seq: m.Seq, Segment: m.Segment, Offset: m.Offset,
+		Checksum: hexUint64(m.Checksum), Begin: m.Begin, PrevBytes: m.PrevBytes,
+		PrevSum: hexUint64(m.PrevSum)}
+}
+
+func (m eventsMark) mark() EventMark {
+	return EventMark{First: m.First, Seq: m.Seq, Segment: m.Segment, Offset: m.Offset,
+		Checksum: uint64(m.Checksum), Begin: m.Begin, PrevBytes: m.PrevBytes,
+		PrevSum: uint64(m.PrevSum)}
 }
 
 type serverRecord struct {
@@ -104,9 +120,7 @@ func (r *checkpointRecord) setConfiguration(c raft.Configuration) {
 func (r *checkpointRecord) meta() CheckpointMeta {
 	return CheckpointMeta{
 		Index: r.Index, Term: r.Term, Digest: uint64(r.Digest), SizeBytes: r.SizeBytes,
-		Installed: r.Installed,
-		Events: EventMark{First: r.Events.First, Seq: r.Events.Seq, Segment: r.Events.Segment,
-			Offset: r.Events.Offset, Checksum: uint64(r.Events.Checksum)},
+		Installed: r.Installed, Events: r.Events.mark(),
 	}
 }
 
@@ -126,8 +140,8 @@ func (r *checkpointRecord) snapshot() *raft.SnapshotMeta {
 // header is the head of the checkpoint's stream.
 func (r *checkpointRecord) header() streamHeader {
 	return streamHeader{
-		digest: uint64(r.Digest), lastEvent: r.Events.Seq,
-		blocks: r.Blocks, sizeBytes: uint64(r.SizeBytes),
+		digest: uint64(r.Digest), blocks: r.Blocks, sizeBytes: uint64(r.SizeBytes),
+		events: r.Events.mark(),
 	}
 }
 

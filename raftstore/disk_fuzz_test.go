@@ -14,24 +14,25 @@ import (
 // an error or with blocks that encode to the same bytes, whatever the pieces are.
 func FuzzCheckpointStream(f *testing.F) {
 	blocks, digest := fakeBlocks(3, "seed")
-	h := streamHeader{digest: digest, lastEvent: 9, blocks: 3, sizeBytes: streamHeaderBytes}
+	h := streamHeader{digest: digest, events: EventMark{Seq: 9}, blocks: 3,
+		sizeBytes: streamHeaderBytes}
 	for _, b := range blocks {
 		h.sizeBytes += uint64(frameBytes(b))
 	}
 	text := h.encode()
-	seed := uint64Of(text[56:])
+	seed := uint64Of(text[streamHeaderBytes-8:])
 	for _, b := range blocks {
 		text, seed = appendFrame(text, b, seed)
 	}
 	f.Add(text, uint16(7))
-	f.Add(text[:70], uint16(1))
+	f.Add(text[:streamHeaderBytes+6], uint16(1))
 	f.Fuzz(func(t *testing.T, p []byte, piece uint16) {
 		var again []byte
 		var sum uint64
 		parser := &streamParser{
 			begin: func(h streamHeader) error {
 				again = h.encode()
-				sum = uint64Of(again[56:])
+				sum = uint64Of(again[streamHeaderBytes-8:])
 				return nil
 			},
 			block: func(b engine.Block) error {

@@ -55,14 +55,15 @@ func (m *machine) waitForSweep() bool {
 	}
 }
 
-// Restore replaces the ledger by an installed checkpoint, whose stream raft hands over. It fails,
-// and leaves the ledger as it was, when the stream or the event files do not fit, or the node has
-// stopped.
+// Restore replaces the ledger by an installed checkpoint, whose stream raft hands over. The ledger was
+// loaded while the stream came, so that only a pointer changes under the lock. It fails, and leaves
+// the ledger as it was, when the event files do not fit, or the node has stopped; CURRENT names the
+// installed checkpoint by then, and the reopening of raft that follows loads it from there.
 func (m *machine) Restore(stream io.ReadCloser) error {
 	if m.dead {
 		return errDead
 	}
-	ledger, meta, err := LoadStream(stream)
+	ledger, meta, err := restored(stream)
 	if err != nil {
 		return fmt.Errorf("load the installed checkpoint: %w", err)
 	}
@@ -71,6 +72,25 @@ func (m *machine) Restore(stream io.ReadCloser) error {
 			index, m.applied.Load())
 	}
 	return m.adopt(ledger, meta)
+}
+
+// restored gives the ledger that the stream carries, or loads one from what the stream reads. It fails
+// as LoadStream.
+func restored(stream io.ReadCloser) (*engine.Ledger, CheckpointMeta, error) {
+	inner := stream
+	for { // raft counts what is read
+		w, ok := inner.(raft.ReadCloserWrapper)
+		if !ok {
+			break
+		}
+		inner = w.WrappedReadCloser()
+	}
+	if s, ok := inner.(*ledgerStream); ok {
+		if ledger, meta := s.take(); ledger != nil {
+			return ledger, meta, nil
+		}
+	}
+	return LoadStream(stream)
 }
 
 // snapshot writes one cut. Raft calls Persist, on a goroutine of its own, and then Release; Release

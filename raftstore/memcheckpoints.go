@@ -19,6 +19,7 @@ type MemCheckpoints struct {
 		sync.Mutex
 		kept   []memCheckpoint // newest first
 		writer *memSink
+		loaded loadedLedger
 		closed bool
 		number int
 	}
@@ -121,7 +122,8 @@ func (s *MemCheckpoints) Create(version raft.SnapshotVersion, index, term uint64
 	sink.blocks = sinkBlocks{rec: &sink.made.rec, put: func(b engine.Block) error {
 		sink.made.blocks = append(sink.made.blocks, cloneBlock(b))
 		return nil
-	}}
+	}, load: s.load}
+	s.mu.loaded.drop()
 	s.mu.writer = sink
 	return sink, nil
 }
@@ -143,7 +145,13 @@ func (s *MemCheckpoints) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, err
 	defer s.mu.Unlock()
 	for _, c := range s.mu.kept {
 		if c.rec.ID == id && !s.mu.closed {
-			stream := newStreamReader(c.rec.header(), c.source(), func() error { return nil })
+			var stream io.ReadCloser
+			stream = newStreamReader(c.rec.header(), c.source(), func() error { return nil })
+			if ledger := s.mu.loaded.take(id); ledger != nil {
+				read := stream
+				stream = &ledgerStream{ledger: ledger, meta: c.rec.meta(),
+					open: func() (io.ReadCloser, error) { return read, nil }, drop: func() {}}
+			}
 			return c.rec.snapshot(), stream, nil
 		}
 	}
@@ -155,8 +163,10 @@ func (s *MemCheckpoints) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.mu.closed = true
+	s.mu.loaded.drop()
 	if w := s.mu.writer; w != nil {
 		s.mu.writer = nil
+		w.blocks.drop()
 		w.done, w.end = true, errStoreClosed
 	}
 	return nil
@@ -205,9 +215,11 @@ func (s *memSink) Close() error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.mu.writer = nil
-	s.done, s.end = true, s.blocks.finish()
-	if s.end != nil {
-		return s.end
+	ledger, err := s.blocks.finish()
+	s.done, s.end = true, err
+	if err != nil {
+		s.blocks.drop()
+		return err
 	}
 	next := []memCheckpoint{s.made}
 	for _, c := range st.mu.kept {
@@ -216,6 +228,7 @@ func (s *memSink) Close() error {
 		}
 	}
 	st.mu.kept = next
+	st.mu.loaded.keep(s.made.rec.ID, ledger)
 	return nil
 }
 
@@ -225,6 +238,7 @@ func (s *memSink) Cancel() error {
 		return nil
 	}
 	s.done, s.end = true, errSinkDone
+	s.blocks.drop()
 	s.store.mu.Lock()
 	defer s.store.mu.Unlock()
 	s.store.mu.writer = nil

@@ -63,6 +63,14 @@ type EventMark struct {
 	Segment    uint64 // number of the segment file that Seq ends in
 	Offset     int64  // bytes of that file up to the end of Seq's frame
 	Checksum   uint64 // running checksum over all frames of that segment up to Offset
+
+	// Begin, PrevBytes and PrevSum are what the header of that segment says: the first sequence in
+	// it, and the length and the last checksum of the segment in front. A node to which a checkpoint
+	// is installed makes that header from them and goes on in the same place, so that its files
+	// become what the others' are, byte for byte.
+	Begin     uint64
+	PrevBytes int64
+	PrevSum   uint64
 }
 
 // EventLog keeps the event frames of the entries, in order. Append is called by apply alone; reads
