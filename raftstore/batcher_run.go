@@ -83,8 +83,9 @@ func (s *Store) propose(b *batch, l *leadership) {
 		return
 	}
 	began := time.Now()
-	future := s.raft().ApplyLog(raft.Log{Data: payload, Extensions: l.mark}, s.cfg.ProposeTimeout)
-	s.watch(b, future)
+	run := s.running.Load()
+	future := run.ApplyLog(raft.Log{Data: payload, Extensions: l.mark}, s.cfg.ProposeTimeout)
+	s.watch(b, future, run.gone)
 	if time.Since(began) >= s.cfg.ProposeTimeout/2 {
 		// It may not have been queued at all. What follows must not overtake it.
 		<-b.done
@@ -96,14 +97,15 @@ func (s *Store) propose(b *batch, l *leadership) {
 // ends.
 const maxWatched = 64
 
-// watch answers b when its future ends in an error, on a goroutine that ends with raft at the latest.
+// watch answers b when its future ends in an error, on a goroutine that ends with that raft, which is
+// gone then, at the latest.
 // Above maxWatched it does not: the state machine answers, or the batch's own deadline.
-func (s *Store) watch(b *batch, f raft.ApplyFuture) {
+func (s *Store) watch(b *batch, f raft.ApplyFuture, gone chan struct{}) {
 	if s.watched.Add(1) > maxWatched {
 		s.watched.Add(-1)
 		return
 	}
-	letEnd(f, s.raftGone)
+	letEnd(f, gone)
 	go func() {
 		defer s.watched.Add(-1)
 		s.ended(b, f.Error())

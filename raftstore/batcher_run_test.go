@@ -71,7 +71,7 @@ func TestFuturesThatNeverEndKeepFewGoroutines(t *testing.T) {
 		for range 3 * maxWatched {
 			b := newBatch(time.Now())
 			require.True(t, s.batcher.proposed(b, []byte("p"), 1, s.cfg.ProposeTimeout))
-			s.watch(b, f)
+			s.watch(b, f, make(chan struct{}))
 			batches = append(batches, b)
 		}
 		assert.EqualValues(t, maxWatched, s.watched.Load())

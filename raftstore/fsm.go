@@ -60,11 +60,13 @@ type machine struct {
 	learnt  chan struct{} // one token: the cluster's id is known
 	swept   chan struct{} // one token: the sweep went on
 	closing <-chan struct{}
+	ending  func() <-chan struct{} // closed when this raft is to end, of which another may follow
 	fail    func(error)
 
 	// Used by raft's goroutine alone.
 	out       engine.Output
-	dead      bool // an entry was not applied: nothing is applied, kept or loaded any more
+	dead      bool   // an entry was not applied: nothing is applied, kept or loaded any more
+	replayTo  uint64 // until raft has handed out this entry again, its index is behind the ledger's
 	responses []any
 }
 
@@ -82,6 +84,9 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 
 // Apply applies one entry. It returns nil, always: what cannot be applied stops the node.
 func (m *machine) Apply(l *raft.Log) any {
+	if l.Index >= m.replayTo {
+		m.replayTo = 0
+	}
 	if m.dead || l.Index <= m.applied.Load() {
 		return nil // replay begins behind the checkpoint; raft may begin earlier
 	}

@@ -57,10 +57,11 @@ func (s *Store) runCheckpoints(ctx context.Context) {
 // that one first. It fails with the error of the disk, or with the cause when ctx ends; a checkpoint
 // that has begun goes on then.
 func (s *Store) Checkpoint(ctx context.Context) error {
-	s.trail()
+	r := s.raft()
+	s.trail(r)
 	done := make(chan error, 1)
 	// It ends with the sweep, which ends when the store closes; raft takes one order at a time.
-	go func() { done <- s.raft().Snapshot().Error() }()
+	go func() { done <- r.Snapshot().Error() }()
 	select {
 	case err := <-done:
 		if err == nil {
@@ -77,16 +78,16 @@ func (s *Store) Checkpoint(ctx context.Context) error {
 
 // trail sets how many entries raft leaves behind the checkpoint, from their mean size. The log
 // keeps more when the older checkpoint needs it.
-func (s *Store) trail() {
+func (s *Store) trail(r *raft.Raft) {
 	mean := s.machine.logBytes.Load() / max(1, s.machine.logEntries.Load())
 	s.settings.Lock()
 	defer s.settings.Unlock()
-	c := s.raft().ReloadableConfig()
+	c := r.ReloadableConfig()
 	c.TrailingLogs = uint64(min(max(trailingBytes/max(1, mean), trailingMin), trailingMax))
 	if s.disk.tight() {
 		c.TrailingLogs = trailingMin
 	}
-	if err := s.raft().ReloadConfig(c); err != nil {
+	if err := r.ReloadConfig(c); err != nil {
 		s.log.Warn("raft settings refused", "error", err)
 	}
 }

@@ -18,13 +18,19 @@ const maxPending = 64 << 20
 var (
 	errSweep = errors.New("a checkpoint is being written already")
 	errDead  = errors.New("the node has stopped")
+	// errReplay: raft would stamp the cut with an index that is behind it, and a restart would apply
+	// what lies between a second time.
+	errReplay = errors.New("raft was reopened and has not come up to the ledger yet")
 )
 
 // Snapshot makes the cut for a checkpoint: no I/O, no copy. Raft calls it between two entries. It
-// fails when another sweep is under way or the node has stopped.
+// fails when another sweep is under way, raft is behind the ledger, or the node has stopped.
 func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 	if m.dead {
 		return nil, errDead
+	}
+	if m.replayTo > 0 {
+		return nil, errReplay
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -34,7 +40,7 @@ func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 	m.mu.sweep = m.mu.ledger.Cut()
 	m.logBytes.Store(0)
 	m.logEntries.Store(0)
-	return &snapshot{m: m, sweep: m.mu.sweep}, nil
+	return &snapshot{m: m, sweep: m.mu.sweep, ending: m.ending()}, nil
 }
 
 // waitForSweep keeps apply back while a sweep holds too much in memory. It returns false when the
@@ -96,12 +102,14 @@ func restored(stream io.ReadCloser) (*engine.Ledger, CheckpointMeta, error) {
 // snapshot writes one cut. Raft calls Persist, on a goroutine of its own, and then Release; Release
 // alone when it gave up.
 type snapshot struct {
-	m     *machine
-	sweep *engine.Sweep
+	m      *machine
+	sweep  *engine.Sweep
+	ending <-chan struct{}
 }
 
 // Persist writes the blocks of the cut, each copied under the lock and written outside it, and the
-// events up to at least the cut. It fails with the sink's error, or when the store closes or dies.
+// events up to at least the cut. It fails with the sink's error, or when the store closes or dies, or
+// raft is reopened: another checkpoint begins after that.
 func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	out, ok := sink.(BlockSink)
 	if !ok {
@@ -126,7 +134,7 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 		if pending > maxPending/2 {
 			continue // memory before manners
 		}
-		if !pace.wait(size, s.m.closing) {
+		if !pace.wait(size, s.ending) {
 			return errClosing
 		}
 	}

@@ -81,6 +81,15 @@ func (c *memCheckpoint) source() blockSource {
 	}
 }
 
+// Newest is the newest checkpoint; ok is false when there is none.
+func (s *MemCheckpoints) Newest() (m CheckpointMeta, ok bool) {
+	kept := s.records()
+	if len(kept) == 0 {
+		return CheckpointMeta{}, false
+	}
+	return kept[0].meta(), true
+}
+
 // Floor is that of CheckpointStore.
 func (s *MemCheckpoints) Floor() uint64 { return floorOf(s.records()) }
 

@@ -14,7 +14,7 @@ import (
 type metrics struct {
 	commands, entries, expired   prometheus.Counter
 	forwarded, refused, unknown  prometheus.Counter
-	leaderChanges                prometheus.Counter
+	leaderChanges, reopened      prometheus.Counter
 	batchCommands, settle, apply prometheus.Histogram
 	checkpoint                   prometheus.Histogram
 	checkpointBytes              prometheus.Gauge
@@ -31,6 +31,8 @@ func newMetrics(s *Store) *metrics {
 	m.refused = m.counter("admission_refused_total", "Calls refused because a queue was full.")
 	m.unknown = m.counter("outcome_unknown_total", "Batches whose outcome is not known.")
 	m.leaderChanges = m.counter("leader_changes_total", "Times this node began or ceased to lead.")
+	m.reopened = m.counter("raft_reopened_total",
+		"Times raft was reopened: after an installed checkpoint, or because it stood still.")
 	m.batchCommands = m.histogram("batch_commands", "Commands in one batch.",
 		prometheus.ExponentialBuckets(1, 4, 7))
 	m.settle = m.histogram("commit_seconds", "From the first command of a batch to its answer.",

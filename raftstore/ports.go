@@ -29,6 +29,8 @@ type Checkpoints interface {
 	// Load rebuilds the ledger from the checkpoint that CURRENT names, else from the one before it.
 	// It returns ErrNoCheckpoint when there is none.
 	Load() (*engine.Ledger, CheckpointMeta, error)
+	// Newest is the newest checkpoint that is not known to be bad; ok is false when there is none.
+	Newest() (m CheckpointMeta, ok bool)
 	// Floor is the index of the older of the two kept checkpoints: the log keeps that entry and all
 	// behind it. It is 0, all of the log, while there is one, of our own; math.MaxUint64, nothing of
 	// it, while there is no checkpoint or the newest is an installed one; and otherwise never above

@@ -26,11 +26,7 @@ func (s *Store) contact() time.Duration {
 	if s.lead.Load() != nil {
 		return 0
 	}
-	last := s.raft().LastContact()
-	if last.IsZero() {
-		last = s.began
-	}
-	return max(0, time.Since(last))
+	return max(0, time.Since(s.running.Load().contact()))
 }
 
 // lags reports whether this node is behind what was agreed, as far as it can know: raft's commit index

@@ -9,8 +9,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/hashicorp/raft"
 )
 
 // Store is one node: its ledger, its disk and its part in the cluster. All methods are safe for
@@ -28,7 +26,11 @@ type Store struct {
 	disk    diskWatch
 	rank    int
 
-	running atomic.Pointer[raft.Raft] // see raft
+	running atomic.Pointer[raftRun] // see raft; nil before start
+	intake  *intake                 // what every raft of this node is given to talk to the others
+	reopens chan string             // one reason to give the node another raft, see runReopen
+
+	installing atomic.Bool // a checkpoint of another node's is coming in
 
 	following following
 	settings  sync.Mutex // one change of raft's settings at a time
@@ -44,16 +46,15 @@ type Store struct {
 	cancel  context.CancelFunc
 	closing <-chan struct{} // ctx.Done()
 	dead    chan struct{}   // closed when the node must stop
-	// raftGone is closed when raft was shut down, or did not come to an end.
-	raftGone chan struct{}
-	tasks    sync.WaitGroup  // goroutines that Run or its loops started
-	quit     func() quitting // startQuit, the first time; set with raft
+	tasks   sync.WaitGroup  // goroutines that Run or its loops started
+	quit    func() quitting // startQuit, the first time; set with raft
 
 	mu struct {
 		sync.Mutex
 		fault  error // why the node must stop
 		ran    chan struct{}
 		closed bool
+		quits  bool // no raft is started any more
 	}
 	closeOnce sync.Once
 	closeErr  error
@@ -83,7 +84,7 @@ func Open(c Config) (*Store, error) {
 func newStore(c Config) *Store {
 	s := &Store{
 		cfg: c, log: c.Logger, rank: rankOf(c), began: time.Now(),
-		leads: make(chan bool, 16), dead: make(chan struct{}), raftGone: make(chan struct{}),
+		leads: make(chan bool, 16), dead: make(chan struct{}), reopens: make(chan string, 1),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.closing = s.ctx.Done()
@@ -96,6 +97,7 @@ func newStore(c Config) *Store {
 	}
 	s.machine.checkpointAt.Store(c.CheckpointBytes)
 	s.disk.space = c.space
+	s.machine.ending = s.raftEnding
 	s.ticks = s.machine.changed
 	s.members.init()
 	return s
@@ -112,17 +114,13 @@ func (s *Store) start(p parts) error {
 	if err := form(s.cfg, conf, &p); err != nil {
 		return err
 	}
-	r, err := raft.NewRaft(conf, s.machine, p.log, p.log, p.checkpoints, p.transport)
-	if err != nil {
-		return fmt.Errorf("start raft: %w", err)
+	s.takeIn()
+	if err := s.startRaft(s.began); err != nil {
+		return err
 	}
-	s.running.Store(r)
 	s.quit = sync.OnceValue(s.startQuit)
 	return s.metrics.register(s.cfg.Registerer)
 }
-
-// raft is this node's part in the cluster as it runs now; nil before start.
-func (s *Store) raft() *raft.Raft { return s.running.Load() }
 
 // Run serves until ctx ends or the node must stop, and owns every goroutine of the store meanwhile.
 // Afterwards every command is refused; those on their way have been answered, and when ctx has ended
@@ -146,6 +144,7 @@ func (s *Store) Run(ctx context.Context) error {
 	s.tasks.Go(s.runBatches)
 	for _, loop := range []func(context.Context){
 		s.runTerms, s.runTicks, s.runCheckpoints, s.runDetector, s.runMembers, s.runDisk,
+		s.runReopen,
 	} {
 		s.tasks.Go(func() { loop(loops) })
 	}

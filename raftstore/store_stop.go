@@ -48,7 +48,7 @@ func (s *Store) close() error {
 		return s.parts.close()
 	}
 	quit := s.quit()
-	defer close(s.raftGone)
+	defer s.running.Load().release() // also where it did not come to an end
 	var err error
 	if !s.await(func() { err = errors.Join(quit.Error(), s.parts.close()) }) {
 		return errHangs
@@ -158,20 +158,25 @@ func (s *Store) fault() error {
 // Closing the network ends what waits for an answer from it, and the heartbeats of a leader whose
 // disk hangs, which keep the others from electing a new one.
 func (s *Store) startQuit() quitting {
-	f := s.raft().Shutdown()
-	return quitting{f, s.parts.transport.Close()}
+	s.mu.Lock()
+	s.mu.quits = true
+	run := s.running.Load()
+	s.mu.Unlock()
+	run.end()
+	return quitting{run, s.parts.transport.Close()}
 }
 
 // quitting is a raft that is stopping.
 type quitting struct {
-	raft.Future
+	run *raftRun
 	err error // of closing the network
 }
 
-// Error waits for raft's goroutines and returns the errors of stopping, or nil.
+// Error waits for raft's goroutines and returns the error of stopping, or nil.
 func (q quitting) Error() error {
-	if err := errors.Join(q.err, q.Future.Error()); err != nil {
-		return fmt.Errorf("stop raft: %w", err)
+	<-q.run.gone
+	if q.err != nil {
+		return fmt.Errorf("stop raft: %w", q.err)
 	}
 	return nil
 }

@@ -30,6 +30,9 @@ func (s *Store) runTerms(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case leads := <-s.leads:
+			if !leads && s.lead.Load() == nil {
+				continue // an end that was said already
+			}
 			s.metrics.leaderChanges.Inc()
 			if !leads {
 				s.lead.Store(nil)
