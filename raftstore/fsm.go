@@ -37,6 +37,7 @@ type machine struct {
 
 	applied      atomic.Uint64 // index of the newest entry in the ledger: our own, not raft's
 	nextDeadline atomic.Int64  // ms; 0: nothing has a deadline
+	held         atomic.Bool   // apply waits for the sweep
 	unfinished   atomic.Bool   // an entry left work over: a tick goes on with it
 	expired      atomic.Uint64 // holds that ended since the start
 	cluster      atomic.Pointer[[16]byte]

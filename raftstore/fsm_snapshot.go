@@ -50,6 +50,7 @@ func (m *machine) waitForSweep() bool {
 		m.mu.Lock()
 		behind := m.mu.sweep != nil && m.mu.sweep.Pending() > m.maxPending
 		m.mu.Unlock()
+		m.held.Store(behind)
 		if !behind {
 			return true
 		}

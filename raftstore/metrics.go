@@ -91,6 +91,8 @@ func (m *metrics) gauges(s *Store) {
 	m.gauge("disk_level", "0 is fine, 1 is low, 2 is full.", func() float64 {
 		return s.disk.value(func(d *diskState) int64 { return int64(d.Level) })
 	})
+	m.gauge("stalled_members", "On the leader: members that are behind and take nothing in.",
+		func() float64 { return float64(s.stalled.Load()) })
 	m.gauge("digest_diverged", "1 when two members differ.", func() float64 {
 		if s.Status().Digest.Diverged {
 			return 1

@@ -31,6 +31,8 @@ type report struct {
 	Digests digestMap  `json:"digests"`
 	Disk    *diskState `json:"disk,omitempty"`
 	Clock   int64      `json:"clock_us"` // its wall clock, µs since 1970; 0: it does not tell
+	// Installing says that a checkpoint comes in, which explains that nothing is applied.
+	Installing bool `json:"installing,omitempty"`
 
 	horizon time.Duration // own report only
 	heard   time.Time     // when it came; zero for the own one
@@ -82,6 +84,7 @@ func (m *members) sayDiverged() bool {
 func (s *Store) runMembers(ctx context.Context) {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
+	seen := map[raft.ServerID]*standstill{}
 	for {
 		var asked sync.WaitGroup
 		for _, server := range s.servers() {
@@ -91,6 +94,7 @@ func (s *Store) runMembers(ctx context.Context) {
 		}
 		asked.Wait()
 		s.watchClock()
+		s.lookAtMembers(seen)
 		if s.Status().Digest.Diverged && s.members.sayDiverged() {
 			s.log.Error("the digests of two members differ at the same index")
 		}
@@ -128,6 +132,7 @@ func (s *Store) ask(ctx context.Context, server raft.Server) bool {
 func (s *Store) report() report {
 	r := report{Term: s.raft().CurrentTerm(), HTTP: s.cfg.HTTP, Digests: digestMap{},
 		Clock: s.cfg.Now().UnixMicro(), Disk: s.disk.state.Load()}
+	r.Installing = s.installing.Load()
 	r.Applied = s.machine.applied.Load()
 	s.machine.view(func(l *engine.Ledger) bool {
 		r.Applied = s.machine.applied.Load()

@@ -30,7 +30,8 @@ type Store struct {
 	intake  *intake                 // what every raft of this node is given to talk to the others
 	reopens chan string             // one reason to give the node another raft, see runReopen
 
-	installing atomic.Bool // a checkpoint of another node's is coming in
+	stalled    atomic.Int64 // members that stand still, as this node sees it while it leads
+	installing atomic.Bool  // a checkpoint of another node's is coming in
 
 	following following
 	settings  sync.Mutex // one change of raft's settings at a time
@@ -144,7 +145,7 @@ func (s *Store) Run(ctx context.Context) error {
 	s.tasks.Go(s.runBatches)
 	for _, loop := range []func(context.Context){
 		s.runTerms, s.runTicks, s.runCheckpoints, s.runDetector, s.runMembers, s.runDisk,
-		s.runReopen,
+		s.runReopen, s.runStandstill,
 	} {
 		s.tasks.Go(func() { loop(loops) })
 	}
