@@ -100,6 +100,10 @@ func RunEventLogConformance(t *testing.T, make func() *eventHarness) {
 		{"the front is dropped in whole segments", eventsRetain},
 		{"what a fallback needs is kept", eventsRetainMarks},
 		{"readers run beside the writer", eventsBeside},
+		{"a log goes on where another's was, and what is in front is filled in", eventsInstall},
+		{"what this node had counts as fetched", eventsInstallOwn},
+		{"a piece that is not what it must be is fetched again", eventsFillDamaged},
+		{"filling ends where retention does", eventsFillRetain},
 		{"after close", eventsClosed},
 	}
 	for _, c := range clauses {

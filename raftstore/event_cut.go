@@ -24,6 +24,10 @@ func (e *EventFiles) CutTo(mark EventMark) error {
 	if e.mu.closed {
 		return errEventsClosed
 	}
+	return e.cutLocked(mark)
+}
+
+func (e *EventFiles) cutLocked(mark EventMark) error {
 	if err := e.flushLocked(); err != nil { // nothing, after a restart
 		return err
 	}
@@ -72,6 +76,10 @@ func (e *EventFiles) verifyLocked(n int, mark EventMark) error {
 		before.sum, before.last = s.prevSum, s.first-1
 	}
 	s := e.mu.segments[n-1]
+	if mark.Offset < s.from.offset {
+		return damaged(s.path, "its first %d bytes are not fetched yet, the checkpoint needs %d",
+			s.from.offset, mark.Offset)
+	}
 	if s.size < mark.Offset {
 		return damaged(s.path, "it has %d bytes, the checkpoint has seen %d", s.size, mark.Offset)
 	}

@@ -121,10 +121,10 @@ type scan struct {
 	sum   uint64 // checksum of the last record
 }
 
-// scanSegment reads the records of s up to end, and checks that they are whole and in sequence.
+// scanSegment reads the records of s that are there, up to end, and checks that they are whole and in sequence.
 func scanSegment(s *segment, end int64, codec eventCodec) (scan, error) {
-	found := scan{last: s.first - 1, sum: s.head}
-	r, err := openRecords(s.path, indexEntry{offset: segmentHeaderBytes, seed: s.head}, end)
+	found := scan{last: s.from.first - 1, sum: s.from.seed}
+	r, err := openRecords(s.path, s.from, end)
 	if err != nil {
 		return found, fmt.Errorf("open event segment: %w", err)
 	}

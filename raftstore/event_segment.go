@@ -83,6 +83,17 @@ type segment struct {
 	size  int64    // bytes, with what is only in memory
 	sum   uint64   // checksum of its last record
 	index eventIndex
+	// from is where what can be read of it begins: behind the header, or further on while its front is
+	// missing, see EventFiles.Install.
+	from indexEntry
+}
+
+// hole reports whether the front of the segment is missing.
+func (s *segment) hole() bool { return s.from.offset > segmentHeaderBytes }
+
+// whole says that nothing of the segment is missing.
+func (s *segment) whole() {
+	s.from = indexEntry{first: s.first, offset: segmentHeaderBytes, seed: s.head}
 }
 
 // close closes the file, if it is open.
@@ -146,6 +157,7 @@ func readSegment(path string, number uint64) (*segment, error) {
 	}
 	s.number = number
 	s.last = s.first - 1
+	s.whole()
 	return s, nil
 }
 
@@ -162,8 +174,10 @@ func createSegment(dir string, h segmentHeader) (*segment, error) {
 		return nil, fmt.Errorf("write %s: %w", path, err)
 	}
 	sum := uint64Of(head[segmentHeaderBytes-8:])
-	return &segment{segmentHeader: h, path: path, file: f, head: sum, sum: sum,
-		last: h.first - 1, size: segmentHeaderBytes, index: eventIndex{built: true}}, nil
+	s := &segment{segmentHeader: h, path: path, file: f, head: sum, sum: sum,
+		last: h.first - 1, size: segmentHeaderBytes, index: eventIndex{built: true}}
+	s.whole()
+	return s, nil
 }
 
 // appendRecord appends the record of a frame and returns its checksum, which seeds the next.

@@ -25,7 +25,8 @@ type EventLogConfig struct {
 	// Logger hears of files that are dropped after a crash; nil discards.
 	Logger *slog.Logger
 
-	codec eventCodec // zero is the engine's
+	codec eventCodec              // zero is the engine's
+	step  func(name string) error // before each step of an install; tests stop there
 }
 
 // WithDefaults returns c with the default for what is zero.
@@ -80,14 +81,15 @@ type EventFiles struct {
 
 	mu struct {
 		sync.RWMutex
-		segments []*segment // by number, without gaps; the last one is written to
-		chunks   []*chunk   // what is in memory: the newest events, without gaps
-		events   int        // in chunks
-		bytes    int64      // in chunks
-		last     uint64     // sequence of the newest event, kept or not; 0 before the first
-		mark     EventMark  // the last that Sync or CutTo gave
-		dirty    bool       // a file was made since the folder was synced
-		failed   error      // the first error of a write; nothing is written after it
+		segments []*segment     // by number, without gaps; the last one is written to
+		chunks   []*chunk       // what is in memory: the newest events, without gaps
+		events   int            // in chunks
+		bytes    int64          // in chunks
+		last     uint64         // sequence of the newest event, kept or not; 0 before the first
+		missing  *missingEvents // nil when nothing in front of segments is to be fetched
+		mark     EventMark      // the last that Sync or CutTo gave
+		dirty    bool           // a file was made since the folder was synced
+		failed   error          // the first error of a write; nothing is written after it
 		closed   bool
 	}
 }
@@ -107,6 +109,9 @@ func OpenEventLog(c EventLogConfig) (*EventFiles, error) {
 		return nil, fmt.Errorf("open event log: %w", err)
 	}
 	e.mu.segments = segments
+	if err := e.loadMissing(); err != nil {
+		return nil, fmt.Errorf("open event log: %w", err)
+	}
 	return e, nil
 }
 
@@ -239,10 +244,10 @@ func (e *EventFiles) Bounds() (first, last uint64) {
 }
 
 func (e *EventFiles) boundsLocked() (first, last uint64) {
-	if len(e.mu.segments) == 0 {
+	if len(e.mu.segments) == 0 || e.mu.segments[0].from.first > e.mu.last {
 		return 0, 0
 	}
-	return e.mu.segments[0].first, e.mu.last
+	return e.mu.segments[0].from.first, e.mu.last
 }
 
 // Sync makes everything appended so far durable and returns its end. Append goes on meanwhile. An
@@ -308,8 +313,9 @@ func (e *EventFiles) beginSync() (mark EventMark, open []*segment, dirty bool, e
 	dirty, e.mu.dirty = e.mu.dirty, false
 	mark = EventMark{Seq: e.mu.last}
 	if s := e.tailLocked(); s != nil {
-		mark = EventMark{First: e.mu.segments[0].first, Seq: e.mu.last,
-			Segment: s.number, Offset: s.size, Checksum: s.sum}
+		mark = EventMark{First: e.mu.segments[0].from.first, Seq: e.mu.last,
+			Segment: s.number, Offset: s.size, Checksum: s.sum,
+			Begin: s.first, PrevBytes: s.prevBytes, PrevSum: s.prevSum}
 	} else if old := e.mu.mark; old.Seq == e.mu.last {
 		mark.Segment = old.Segment
 	}
@@ -339,6 +345,9 @@ func (e *EventFiles) Retain(maxBytes int64, floor uint64) error {
 	e.mu.Unlock()
 
 	var err error
+	if len(drop) > 0 { // what is in front of these is not wanted either
+		err = e.endFill()
+	}
 	for _, s := range drop { // the oldest first, so that a crash leaves no gap
 		err = errors.Join(err, s.close(), os.Remove(s.path))
 	}

@@ -12,6 +12,7 @@ import (
 const (
 	callForward byte = 1 // run these commands, or only say an index
 	callStatus  byte = 2 // say how you are
+	callEvents  byte = 5 // give bytes of an event segment
 )
 
 // forwardVersion is the version of the two messages of callForward.
@@ -46,6 +47,8 @@ func (s *Store) handle(ctx context.Context, kind byte, body []byte) []byte {
 		return s.handleForward(ctx, body)
 	case callStatus:
 		return s.handleStatus()
+	case callEvents:
+		return s.handleEvents(body)
 	}
 	return nil // a newer node's call: it takes an empty answer for "not here"
 }

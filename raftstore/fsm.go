@@ -290,10 +290,11 @@ func (m *machine) poke(ch chan struct{}) {
 
 // adopt makes ledger the machine's, at the start or after an install.
 func (m *machine) adopt(ledger *engine.Ledger, meta CheckpointMeta) error {
-	if meta.Installed { // the event files of this node know nothing of another's
-		meta.Events = EventMark{Seq: meta.Events.Seq}
+	begin := m.events.CutTo
+	if meta.Installed {
+		begin = m.events.Install
 	}
-	if err := m.events.CutTo(meta.Events); err != nil {
+	if err := begin(meta.Events); err != nil {
 		return err
 	}
 	m.mu.Lock()

@@ -265,16 +265,16 @@ func TestNoCheckpointWhileRaftReplays(t *testing.T) {
 	})
 }
 
-// slowEvents is an event log whose CutTo waits.
+// slowEvents is an event log whose Install waits.
 type slowEvents struct {
 	EventLog
 	began, goOn chan struct{}
 }
 
-func (e slowEvents) CutTo(m EventMark) error {
+func (e slowEvents) Install(m EventMark) error {
 	close(e.began)
 	<-e.goOn
-	return e.EventLog.CutTo(m)
+	return e.EventLog.Install(m)
 }
 
 // TestRestoreHoldsTheLockForAPointer looks at the ledger while Restore is under way: it sees the old

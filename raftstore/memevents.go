@@ -5,38 +5,50 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/zeebo/xxh3"
-
 	"holdfast/engine"
 )
 
 // MemEventLog is an EventLog in memory, for tests: no file, no goroutine, so that it works inside a
-// synctest bubble. What it holds outlives Close; Reopen gives it back, as a restart would, and
-// CutTo must follow.
+// synctest bubble. Its segments are the bytes that the files would have. What it holds outlives Close;
+// Reopen gives it back, as a restart would, and CutTo or Install must follow.
 type MemEventLog struct {
 	codec        eventCodec
 	segmentBytes int64
 	mu           struct {
 		sync.Mutex
-		frames []memFrame
-		last   uint64
-		number uint64 // of the segment that is written to
+		memEvents
 		closed bool
 	}
 }
 
-// memFrame is a frame and where it would be in the files.
+// memEvents is what a restart finds again.
+type memEvents struct {
+	segments []*memSegment // by number, without gaps
+	last     uint64
+	number   uint64            // of the segment that was written to last
+	missing  bool              // there is more in front
+	parts    map[uint64][]byte // pieces, by segment
+}
+
+// memSegment is the bytes of a segment file, and where the frames in it end.
+type memSegment struct {
+	segment
+	text   []byte
+	frames []memFrame
+}
+
 type memFrame struct {
 	frame       []byte
 	first, last uint64
-	segment     uint64
-	end         int64  // offset behind it in its segment
+	end         int64
 	sum         uint64 // running checksum of its segment
 }
 
 // NewMemEventLog makes an empty log with segments of 64 KiB.
 func NewMemEventLog() *MemEventLog {
-	return &MemEventLog{codec: engineEvents, segmentBytes: 64 << 10}
+	l := &MemEventLog{codec: engineEvents, segmentBytes: 64 << 10}
+	l.mu.parts = map[uint64][]byte{}
+	return l
 }
 
 // Reopen closes l and gives the same contents to a new handle.
@@ -45,9 +57,43 @@ func (l *MemEventLog) Reopen() *MemEventLog {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	next := &MemEventLog{codec: l.codec, segmentBytes: l.segmentBytes}
-	next.mu.frames, next.mu.last = slices.Clone(l.mu.frames), l.mu.last
-	next.mu.number = l.mu.number
+	next.mu.memEvents = l.mu.memEvents
 	return next
+}
+
+func newMemSegment(h segmentHeader) *memSegment {
+	s := &memSegment{text: h.encode()}
+	s.segmentHeader, s.head = h, uint64Of(s.text[segmentHeaderBytes-8:])
+	s.whole()
+	s.cut(0)
+	return s
+}
+
+// cut drops all frames but the first n.
+func (s *memSegment) cut(n int) {
+	s.frames = s.frames[:n:n]
+	s.size, s.sum, s.last = s.from.offset, s.from.seed, s.from.first-1
+	if n > 0 {
+		f := s.frames[n-1]
+		s.size, s.sum, s.last = f.end, f.sum, f.last
+	}
+	s.text = s.text[:s.size:s.size]
+}
+
+// add takes a frame and the bytes of its record, if they are not there yet.
+func (s *memSegment) add(f memFrame) {
+	if int64(len(s.text)) == s.size {
+		s.text, f.sum = appendRecord(s.text, f.frame, s.sum)
+	}
+	s.frames = append(s.frames, f)
+	s.size, s.sum, s.last = f.end, f.sum, f.last
+}
+
+func (l *MemEventLog) tailLocked() *memSegment {
+	if len(l.mu.segments) == 0 {
+		return nil
+	}
+	return l.mu.segments[len(l.mu.segments)-1]
 }
 
 // Append takes one frame, which is copied. It fails when the frame does not follow the last one,
@@ -70,26 +116,31 @@ func (l *MemEventLog) Append(frame []byte) error {
 	case first != l.mu.last+1:
 		return fmt.Errorf("append events: frame begins with event %d, want %d", first, l.mu.last+1)
 	}
-	f := memFrame{frame: slices.Clone(frame), first: first, last: first + uint64(count) - 1}
-	f.segment, f.end = l.mu.number, segmentHeaderBytes
-	if n := len(l.mu.frames); n > 0 {
-		before := l.mu.frames[n-1]
-		f.segment, f.end, f.sum = before.segment, before.end, before.sum
-	}
 	size := int64(recordHeaderBytes + len(frame))
-	if len(l.mu.frames) == 0 || f.end+size > l.segmentBytes {
-		f.segment, f.end = f.segment+1, segmentHeaderBytes
+	s := l.tailLocked()
+	if s == nil || (s.size+size > l.segmentBytes && s.last >= s.first) {
+		h := segmentHeader{number: l.mu.number + 1, first: first}
+		if s != nil {
+			h.prevBytes, h.prevSum = s.size, s.sum
+		}
+		s = newMemSegment(h)
+		l.mu.segments = append(l.mu.segments, s)
 	}
-	f.sum, f.end = xxh3.HashSeed(frame, f.sum), f.end+size
-	l.mu.frames = append(l.mu.frames, f)
-	l.mu.last, l.mu.number = f.last, f.segment
+	f := memFrame{frame: slices.Clone(frame), first: first, last: first + uint64(count) - 1}
+	f.end = s.size + size
+	s.add(f)
+	l.mu.last, l.mu.number = f.last, s.number
 	return nil
 }
 
 // Read visits the events behind after. It returns ErrEventsGone, and fails after Close.
 func (l *MemEventLog) Read(after uint64, visit func(*engine.Event) bool) error {
 	l.mu.Lock()
-	frames, last, closed := l.mu.frames, l.mu.last, l.mu.closed
+	var frames []memFrame
+	for _, s := range l.mu.segments {
+		frames = append(frames, s.frames...)
+	}
+	last, closed := l.mu.last, l.mu.closed
 	l.mu.Unlock()
 	switch {
 	case closed:
@@ -135,32 +186,28 @@ func (l *MemEventLog) At(seq uint64) (engine.Event, error) {
 func (l *MemEventLog) Bounds() (first, last uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.mu.frames) == 0 {
+	if len(l.mu.segments) == 0 || l.mu.segments[0].from.first > l.mu.last {
 		return 0, 0
 	}
-	return l.mu.frames[0].first, l.mu.last
+	return l.mu.segments[0].from.first, l.mu.last
 }
 
 // Retain drops whole segments from the front, as EventFiles does; it returns nil.
 func (l *MemEventLog) Retain(maxBytes int64, floor uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for {
-		var total int64
-		from := 0 // the first frame of the second segment
-		for i, f := range l.mu.frames {
-			if i+1 == len(l.mu.frames) || l.mu.frames[i+1].segment != f.segment {
-				total += f.end
-			}
-			if from == 0 && f.segment != l.mu.frames[0].segment {
-				from = i
-			}
-		}
-		if total <= maxBytes || from == 0 || l.mu.frames[0].segment >= floor {
-			return nil
-		}
-		l.mu.frames = l.mu.frames[from:]
+	for len(l.mu.segments) > 1 && l.totalLocked() > maxBytes && l.mu.segments[0].number < floor {
+		l.mu.segments = l.mu.segments[1:]
+		l.mu.missing = false
 	}
+	return nil
+}
+
+func (l *MemEventLog) totalLocked() (bytes int64) {
+	for _, s := range l.mu.segments {
+		bytes += s.size
+	}
+	return bytes
 }
 
 // Sync returns the end of what was appended; it fails after Close.
@@ -170,13 +217,13 @@ func (l *MemEventLog) Sync() (EventMark, error) {
 	if l.mu.closed {
 		return EventMark{}, errEventsClosed
 	}
-	mark := EventMark{Seq: l.mu.last, Segment: l.mu.number}
-	if n := len(l.mu.frames); n > 0 {
-		f := l.mu.frames[n-1]
-		mark = EventMark{First: l.mu.frames[0].first, Seq: f.last, Segment: f.segment,
-			Offset: f.end, Checksum: f.sum}
+	s := l.tailLocked()
+	if s == nil {
+		return EventMark{Seq: l.mu.last, Segment: l.mu.number}, nil
 	}
-	return mark, nil
+	return EventMark{First: l.mu.segments[0].from.first, Seq: s.last, Segment: s.number,
+		Offset: s.size, Checksum: s.sum,
+		Begin: s.first, PrevBytes: s.prevBytes, PrevSum: s.prevSum}, nil
 }
 
 // CutTo drops what is behind mark. It fails when mark is not a place in this log, and after Close.
@@ -186,19 +233,38 @@ func (l *MemEventLog) CutTo(mark EventMark) error {
 	if l.mu.closed {
 		return errEventsClosed
 	}
-	n := 0
+	kept := 0
 	if mark.Offset > 0 {
-		n = 1 + slices.IndexFunc(l.mu.frames, func(f memFrame) bool {
-			return f.segment == mark.Segment && f.end == mark.Offset &&
-				f.sum == mark.Checksum && f.last == mark.Seq
-		})
-		if n == 0 {
+		at, frames := l.findLocked(mark)
+		if at < 0 {
 			return damaged(segmentPath("memory", mark.Segment), "%+v is not in it", mark)
 		}
+		l.mu.segments[at].cut(frames)
+		kept = at + 1
 	}
-	l.mu.frames = slices.Clone(l.mu.frames[:n])
+	l.mu.segments = slices.Clone(l.mu.segments[:kept])
 	l.mu.last, l.mu.number = mark.Seq, mark.Segment
 	return nil
+}
+
+// findLocked returns the segment that mark ends in and how many of its frames are in front of mark;
+// -1 when mark is no place in this log.
+func (l *MemEventLog) findLocked(mark EventMark) (at, frames int) {
+	at = slices.IndexFunc(l.mu.segments, func(s *memSegment) bool { return s.number == mark.Segment })
+	if at < 0 {
+		return -1, 0
+	}
+	s := l.mu.segments[at]
+	if s.from.offset == mark.Offset && s.from.seed == mark.Checksum && s.from.first == mark.Seq+1 {
+		return at, 0
+	}
+	n := slices.IndexFunc(s.frames, func(f memFrame) bool {
+		return f.end == mark.Offset && f.sum == mark.Checksum && f.last == mark.Seq
+	})
+	if n < 0 {
+		return -1, 0
+	}
+	return at, n + 1
 }
 
 // Close refuses what comes later; it returns nil.

@@ -93,6 +93,13 @@ func (m *metrics) gauges(s *Store) {
 	})
 	m.gauge("stalled_members", "On the leader: members that are behind and take nothing in.",
 		func() float64 { return float64(s.stalled.Load()) })
+	m.gauge("incomplete", "1 while something is still to be fetched after an install.",
+		func() float64 {
+			if s.complete() {
+				return 0
+			}
+			return 1
+		})
 	m.gauge("digest_diverged", "1 when two members differ.", func() float64 {
 		if s.Status().Digest.Diverged {
 			return 1

@@ -95,7 +95,32 @@ type EventLog interface {
 	// CutTo drops what is behind mark, after a restart and before replay. It fails, naming the file,
 	// when what is in front of mark is not what was synced.
 	CutTo(mark EventMark) error
+	// Install goes on behind mark, where a checkpoint of another node's ends. What is in front of it
+	// and not here is a gap from then on, until it was filled or given up. When mark is a place in
+	// this log, it is CutTo.
+	Install(mark EventMark) error
+	// Gap is the newest piece that is missing in front of what is kept; ok is false when nothing is,
+	// or nothing that would stay within maxBytes.
+	Gap(maxBytes int64) (g EventGap, ok bool, err error)
+	// Fill takes the next bytes of a gap, behind those that it has. The last of them make it whole:
+	// it is verified and taken in, and a piece that is not what it must be is forgotten.
+	Fill(g EventGap, p []byte) error
+	// GiveUp ends the filling: nobody has what is missing.
+	GiveUp() error
+	// Complete reports whether nothing is missing.
+	Complete() bool
+	// Piece reads at most n bytes of a segment, ErrEventsGone when it is not here.
+	Piece(segment uint64, offset int64, n int) ([]byte, error)
 	Close() error
+}
+
+// EventGap is a segment, or the front of one, that is missing here.
+type EventGap struct {
+	Segment uint64
+	Bytes   int64  // of it that are needed, from its beginning
+	Sum     uint64 // running checksum at their end
+	Last    uint64 // sequence of the last event in them
+	Have    int64  // bytes of these that are here already
 }
 
 // Bodies is the place of the second Badger: bodies of records, closed reservations, audit.

@@ -25,7 +25,7 @@ type Member struct {
 	Raft    string // address of its peer port
 	HTTP    string // what it says of itself; "" before it was heard
 	Voter   bool
-	Healthy bool   // heard within the last three seconds, or this node
+	Healthy bool   // complete, and heard within the last three seconds or this node
 	Lag     uint64 // entries that it is behind the newest index known here
 	// ClockOffset is how far its clock is ahead of the median of the voters', in whole ms; 0 also
 	// while that is not known.
@@ -33,8 +33,8 @@ type Member struct {
 	DiskFree    int64 // bytes; 0 while it is not known
 }
 
-// Digest is the digest of the ledger at Index, the newest multiple of 1,024 that all healthy
-// members have; 0 when there is none.
+// Digest is the digest of the ledger at Index, the newest multiple of 1,024 that all members
+// who were heard lately have; 0 when there is none.
 type Digest struct {
 	Index, Value uint64
 	Diverged     bool // two members differ at an index that both have
@@ -63,13 +63,15 @@ func (s *Store) Status() Status {
 		}
 		r := own
 		if server.ID == s.parts.id {
-			m.Healthy = true
+			m.Healthy = own.Complete
 			m.Raft = string(s.parts.transport.LocalAddr())
 		} else {
-			r, m.Healthy = s.heardOf(server.ID)
-			if m.Healthy {
+			var heard bool
+			r, heard = s.heardOf(server.ID)
+			if heard {
 				reports = append(reports, r)
 			}
+			m.Healthy = heard && r.Complete
 		}
 		m.HTTP, m.Lag = r.HTTP, r.Applied
 		m.ClockOffset = offset(server.ID)

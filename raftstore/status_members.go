@@ -31,6 +31,8 @@ type report struct {
 	Digests digestMap  `json:"digests"`
 	Disk    *diskState `json:"disk,omitempty"`
 	Clock   int64      `json:"clock_us"` // its wall clock, µs since 1970; 0: it does not tell
+	// Complete says that nothing has to be fetched any more after an install.
+	Complete bool `json:"complete"`
 	// Installing says that a checkpoint comes in, which explains that nothing is applied.
 	Installing bool `json:"installing,omitempty"`
 
@@ -132,7 +134,7 @@ func (s *Store) ask(ctx context.Context, server raft.Server) bool {
 func (s *Store) report() report {
 	r := report{Term: s.raft().CurrentTerm(), HTTP: s.cfg.HTTP, Digests: digestMap{},
 		Clock: s.cfg.Now().UnixMicro(), Disk: s.disk.state.Load()}
-	r.Installing = s.installing.Load()
+	r.Installing, r.Complete = s.installing.Load(), s.complete()
 	r.Applied = s.machine.applied.Load()
 	s.machine.view(func(l *engine.Ledger) bool {
 		r.Applied = s.machine.applied.Load()
