@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"holdfast/engine"
 )
@@ -13,7 +14,8 @@ const maxBasisSteps = 100_000
 
 // withBasis returns c, or a copy in which every set that speaks of an earlier moment has the
 // movements up to that moment; c itself stays as it is. Movements and events are replicated, so any
-// node finds the same. It fails as Read does, or with the error of the disk.
+// node finds the same, but for one that is still fetching them after an install: it says so with
+// *NoLeaderError. It fails as Read does, or with the error of the disk.
 func (s *Store) withBasis(ctx context.Context, c engine.Command) (engine.Command, error) {
 	switch c := c.(type) {
 	case *engine.Set:
@@ -67,6 +69,9 @@ func (s *Store) fillBasis(ctx context.Context, set *engine.Set) error {
 	moved, last := s.machine.movements(string(set.SKU), string(set.Location))
 	basis, err := basisAt(ctx, s.machine.events, moved, last, set.AsOf)
 	if errors.Is(err, ErrEventsGone) {
+		if !s.complete() { // they may come yet
+			return &NoLeaderError{Why: "this node is fetching its history", After: time.Second}
+		}
 		set.BasisGone = true
 		return nil
 	}

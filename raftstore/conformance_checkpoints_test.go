@@ -369,13 +369,20 @@ func checkpointPinned(t *testing.T, _ *checkpointHarness, c Checkpoints) {
 	id := writeCheckpoint(t, c, 10, blocks, digest)
 	_, stream, err := c.Open(id)
 	require.NoError(t, err)
+	_, again, err := c.Open(id)
+	require.NoError(t, err)
 	for i := uint64(2); i <= 4; i++ {
 		writeCheckpoint(t, c, i*10, nil, 0)
 	}
+	require.Equal(t, uint64(10), c.Floor(), "the log behind it is kept")
+	require.NoError(t, again.Close())
+	require.NoError(t, again.Close())
+	require.Equal(t, uint64(10), c.Floor(), "another one is being read")
 	_, m, err := loadStream(stream, loadFake)
 	require.NoError(t, err)
 	require.Equal(t, digest, m.Digest)
 	require.NoError(t, stream.Close())
+	require.Equal(t, uint64(30), c.Floor())
 	_, _, err = c.Open(id)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 }

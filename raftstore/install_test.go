@@ -2,6 +2,7 @@ package raftstore
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -213,6 +214,31 @@ func TestALogThatDivergesRightBehindTheCheckpoint(t *testing.T) {
 	})
 }
 
+// TestTheLogBehindWhatIsSentIsKept reads a checkpoint while the leader makes others: whoever gets it can
+// go on from the log.
+func TestTheLogBehindWhatIsSentIsKept(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 1, nil, func(t *testing.T, c *cluster) {
+		n := c.leader()
+		c.stock(n, 1000, "A")
+		c.moveOn(n, "r")
+		list, err := n.checkpoints.List()
+		require.NoError(t, err)
+		meta, stream, err := n.checkpoints.Open(list[0].ID)
+		require.NoError(t, err)
+		c.moveOn(n, "s")
+		first, err := n.log.FirstIndex()
+		require.NoError(t, err)
+		require.LessOrEqual(t, first, meta.Index+1)
+		require.NoError(t, stream.Close())
+		c.accept(n, reserve("one-more", "A", 1, time.Hour))
+		checkpointNow(t, n)
+		first, err = n.log.FirstIndex()
+		require.NoError(t, err)
+		require.Greater(t, first, meta.Index+1)
+	})
+}
+
 // TestProposalsAndReadsOutliveAReopening reopens raft on a follower and on the leader under load: all
 // is answered, and nothing that was answered is lost.
 func TestProposalsAndReadsOutliveAReopening(t *testing.T) {
@@ -305,5 +331,42 @@ func TestRestoreHoldsTheLockForAPointer(t *testing.T) {
 		close(events.goOn)
 		require.NoError(t, <-done)
 		assert.Equal(t, list[0].Index, s.machine.applied.Load())
+	})
+}
+
+// failingEvents is an event log whose first Install fails.
+type failingEvents struct {
+	EventLog
+	failed *bool
+}
+
+func (e failingEvents) Install(m EventMark) error {
+	if !*e.failed {
+		*e.failed = true
+		return errors.New("a hiccup")
+	}
+	return e.EventLog.Install(m)
+}
+
+// TestARestoreThatFailedIsMadeUpFor: CURRENT names the installed checkpoint by then, and the ledger is
+// that of before.
+func TestARestoreThatFailedIsMadeUpFor(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 3, nil, func(t *testing.T, c *cluster) {
+		leader := c.leader()
+		c.stock(leader, 1000, "A")
+		behind := c.follower(leader)
+		c.kill(behind)
+		c.moveOn(leader, "r")
+		c.net.Cut(behind.addr)
+		c.start(behind)
+		failed := false
+		behind.machine.events = failingEvents{behind.events, &failed}
+		c.net.Heal(behind.addr)
+		time.Sleep(5 * time.Second)
+		require.True(t, failed)
+		assert.EqualValues(t, 985, c.available(behind, false, "A"))
+		assert.Equal(t, 1, counted(t, behind.metrics.reopened))
+		c.sameDigests()
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/raft"
@@ -20,6 +22,7 @@ type MemCheckpoints struct {
 		kept   []memCheckpoint // newest first
 		writer *memSink
 		loaded loadedLedger
+		sent   []uint64 // indexes of what is being read
 		closed bool
 		number int
 	}
@@ -91,7 +94,15 @@ func (s *MemCheckpoints) Newest() (m CheckpointMeta, ok bool) {
 }
 
 // Floor is that of CheckpointStore.
-func (s *MemCheckpoints) Floor() uint64 { return floorOf(s.records()) }
+func (s *MemCheckpoints) Floor() uint64 {
+	floor := floorOf(s.records())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if floor != math.MaxUint64 && len(s.mu.sent) > 0 {
+		floor = min(floor, slices.Min(s.mu.sent))
+	}
+	return floor
+}
 
 // EventFloor is that of CheckpointStore.
 func (s *MemCheckpoints) EventFloor() uint64 { return eventFloorOf(s.records()) }
@@ -155,16 +166,25 @@ func (s *MemCheckpoints) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, err
 	for _, c := range s.mu.kept {
 		if c.rec.ID == id && !s.mu.closed {
 			var stream io.ReadCloser
-			stream = newStreamReader(c.rec.header(), c.source(), func() error { return nil })
+			s.mu.sent = append(s.mu.sent, c.rec.Index)
+			unpin := sync.OnceFunc(func() { s.unpin(c.rec.Index) })
+			stream = newStreamReader(c.rec.header(), c.source(), func() error { unpin(); return nil })
 			if ledger := s.mu.loaded.take(id); ledger != nil {
 				read := stream
 				stream = &ledgerStream{ledger: ledger, meta: c.rec.meta(),
-					open: func() (io.ReadCloser, error) { return read, nil }, drop: func() {}}
+					open: func() (io.ReadCloser, error) { return read, nil }, drop: unpin}
 			}
 			return c.rec.snapshot(), stream, nil
 		}
 	}
 	return nil, nil, fmt.Errorf("checkpoint %q: %w", id, fs.ErrNotExist)
+}
+
+func (s *MemCheckpoints) unpin(index uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at := slices.Index(s.mu.sent, index)
+	s.mu.sent = slices.Delete(s.mu.sent, at, at+1)
 }
 
 // Close refuses what comes later and cancels a checkpoint that is being written. It returns nil.
