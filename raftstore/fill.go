@@ -20,9 +20,9 @@ const (
 	fillTimeout = 10 * time.Second
 )
 
-// fill is one kind of thing that a node lacks after an install and fetches from other members, behind
+// filler is one kind of thing that a node lacks after an install and fetches from other members, behind
 // everything else. One goroutine uses it, see Store.runFill.
-type fill struct {
+type filler struct {
 	name string // for the log
 	call byte   // what members are asked
 	// next says what to ask for; ok is false when nothing is missing. It fails with an error of the
@@ -71,7 +71,7 @@ func (s *Store) runFill(ctx context.Context) {
 
 // fill fetches piece after piece until nothing is missing, or nobody gives it. It fails with an error
 // of the disk.
-func (s *Store) fill(ctx context.Context, f *fill) error {
+func (s *Store) fill(ctx context.Context, f *filler) error {
 	for ctx.Err() == nil {
 		ask, ok, err := f.next()
 		if err != nil {
@@ -101,7 +101,7 @@ func (s *Store) fill(ctx context.Context, f *fill) error {
 
 // fetch asks members for one piece, first the one that gave the last, and reports whether one gave
 // it. It fails with an error of the disk.
-func (s *Store) fetch(ctx context.Context, f *fill, ask []byte) (bool, error) {
+func (s *Store) fetch(ctx context.Context, f *filler, ask []byte) (bool, error) {
 	others := slices.DeleteFunc(s.servers(), func(m raft.Server) bool { return m.ID == s.parts.id })
 	if at := slices.IndexFunc(others, func(m raft.Server) bool { return m.ID == f.from }); at > 0 {
 		others[0], others[at] = others[at], others[0]
@@ -135,10 +135,10 @@ func (s *Store) fetch(ctx context.Context, f *fill, ask []byte) (bool, error) {
 }
 
 // eventFill fetches event segments.
-func (s *Store) eventFill() *fill {
+func (s *Store) eventFill() *filler {
 	events := s.machine.events
 	var gap EventGap
-	return &fill{
+	return &filler{
 		name: "events", call: callEvents,
 		next: func() (ask []byte, ok bool, err error) {
 			for {

@@ -2,10 +2,13 @@ package raftstore
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -103,9 +106,11 @@ func install(t *testing.T, conf Config, meta *raft.SnapshotMeta, text []byte,
 	t.Helper()
 	conf = conf.WithDefaults()
 	var p parts
-	require.NoError(t, p.openDisk(conf, func(err error) { t.Error(err) }))
-	defer func() { require.NoError(t, p.close()) }()
 	s := newStore(conf)
+	s.disk.space = diskSpaceOf
+	_, err := p.openDisk(conf, s)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, p.close()) }()
 	s.machine.events, s.machine.checkpoints = p.events, p.checkpoints
 	require.NoError(t, s.machine.adopt(p.ledger, p.meta))
 	p.checkpoints.(*CheckpointStore).cfg.step = look
@@ -151,21 +156,32 @@ func TestAFollowerThatWasAwayCatchesUpUnderLoad(t *testing.T) {
 
 	stop := make(chan struct{})
 	wait := reserving(rest, 16, stop)
+	var phase atomic.Int32 // 0: one is away, 1: it is back
+	measured := measure(leader.Store, stop, &phase)
 	gone := func() bool {
 		leader.trailLittle(t)
 		first, err := leader.parts.log.FirstIndex()
 		return err == nil && first > left+1
 	}
 	require.Eventually(t, gone, 60*time.Second, 20*time.Millisecond)
+	phase.Store(1)
 	away.start(t)
 	require.Eventually(t, func() bool { return away.machine.applied.Load() > left+50 },
 		60*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return away.behind() == 0 }, 60*time.Second, time.Millisecond)
 	installed, ok := away.parts.checkpoints.Newest()
 	require.True(t, ok)
 	assert.True(t, installed.Index > left)
 	close(stop)
 	ids := wait()
 	require.NotEmpty(t, ids)
+	took := measured()
+	for i, when := range []string{"while it is away", "while it comes back"} {
+		if n := len(took[i]); n > 0 { // for the reader: this machine has other things to do
+			slices.Sort(took[i])
+			t.Logf("%s: %d writes, p50 %v, p99 %v", when, n, took[i][n/2], took[i][n*99/100])
+		}
+	}
 	require.Eventually(t, func() bool {
 		_, _, err := away.Read(t.Context(), false, 0, func(*engine.Ledger) bool { return false })
 		return err == nil && away.complete()
@@ -186,6 +202,33 @@ func TestAFollowerThatWasAwayCatchesUpUnderLoad(t *testing.T) {
 	assert.True(t, bytes.Equal(first[:n], same[:n]))
 	away.start(t)
 	leading(t, nodes)
+}
+
+// measure writes one after the other until stop is closed, and returns how long each took, by phase.
+func measure(s *Store, stop chan struct{}, phase *atomic.Int32) func() [2][]time.Duration {
+	var took [2][]time.Duration
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			began, at := time.Now(), phase.Load()
+			id := fmt.Sprint("measured", i)
+			_, err := s.Submit(context.Background(),
+				engine.Op{Command: reserve(id, "A", 1, time.Hour)})
+			if err == nil {
+				took[at] = append(took[at], time.Since(began))
+			}
+		}
+	}()
+	return func() [2][]time.Duration {
+		<-done
+		return took
+	}
 }
 
 // trailLittle makes the next checkpoints leave next to no log behind.

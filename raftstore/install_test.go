@@ -2,9 +2,11 @@ package raftstore
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"testing"
 	"time"
 
@@ -368,5 +370,42 @@ func TestARestoreThatFailedIsMadeUpFor(t *testing.T) {
 		assert.EqualValues(t, 985, c.available(behind, false, "A"))
 		assert.Equal(t, 1, counted(t, behind.metrics.reopened))
 		c.sameDigests()
+	})
+}
+
+// TestAFollowerComesBackUnderLoad installs while writes go on at every node, twice, and holds the
+// ledger against what was answered.
+func TestAFollowerComesBackUnderLoad(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 3, nil, func(t *testing.T, c *cluster) {
+		leader := c.leader()
+		c.stock(leader, 1_000_000, "A")
+		behind := c.follower(leader)
+		for round := range 2 {
+			c.kill(behind)
+			c.moveOn(leader, fmt.Sprint("gone", round, "-"))
+			load, end := context.WithCancel(t.Context())
+			h := &history{yes: map[string]bool{}, no: map[string]bool{}}
+			var callers sync.WaitGroup
+			c.start(behind)
+			for k, n := range c.nodes {
+				callers.Go(func() {
+					for i := 0; load.Err() == nil; i++ {
+						id := fmt.Sprint("r", round, "-", k, "-", i)
+						r, err := n.Submit(t.Context(), engine.Op{Command: reserve(id, "A", 1, time.Hour)})
+						h.note(id, r, err)
+						time.Sleep(time.Millisecond)
+					}
+				})
+			}
+			time.Sleep(5 * time.Second)
+			end()
+			callers.Wait()
+			assert.Equal(t, 1, counted(t, behind.metrics.reopened), "round %d", round)
+			time.Sleep(5 * time.Second)
+			h.check(t, c)
+			assert.True(t, behind.complete())
+			assert.Equal(t, allEvents(t, leader, 0), allEvents(t, behind, 0))
+		}
 	})
 }

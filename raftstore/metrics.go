@@ -45,6 +45,7 @@ func newMetrics(s *Store) *metrics {
 		opts("checkpoint_bytes", "Size of the newest checkpoint."))
 	m.all = append(m.all, m.checkpointBytes)
 	m.gauges(s)
+	m.catchUp(s)
 	return m
 }
 
@@ -91,15 +92,6 @@ func (m *metrics) gauges(s *Store) {
 	m.gauge("disk_level", "0 is fine, 1 is low, 2 is full.", func() float64 {
 		return s.disk.value(func(d *diskState) int64 { return int64(d.Level) })
 	})
-	m.gauge("stalled_members", "On the leader: members that are behind and take nothing in.",
-		func() float64 { return float64(s.stalled.Load()) })
-	m.gauge("incomplete", "1 while something is still to be fetched after an install.",
-		func() float64 {
-			if s.complete() {
-				return 0
-			}
-			return 1
-		})
 	m.gauge("digest_diverged", "1 when two members differ.", func() float64 {
 		if s.Status().Digest.Diverged {
 			return 1
@@ -124,6 +116,19 @@ func (m *metrics) gauges(s *Store) {
 		func(l *engine.Ledger) float64 { return float64(l.Counts().LiveHolds) })
 	m.ledger(s, "remembered_results", "Answers remembered for replays.",
 		func(l *engine.Ledger) float64 { return float64(l.Counts().Results) })
+}
+
+// catchUp is what is read of nodes that are behind.
+func (m *metrics) catchUp(s *Store) {
+	m.gauge("stalled_members", "On the leader: members that are behind and take nothing in.",
+		func() float64 { return float64(s.stalled.Load()) })
+	m.gauge("incomplete", "1 while something is still to be fetched after an install.",
+		func() float64 {
+			if s.complete() {
+				return 0
+			}
+			return 1
+		})
 }
 
 // settled counts an answered batch. The caller holds batcher.mu.

@@ -30,7 +30,7 @@ type Store struct {
 	intake  *intake                 // what every raft of this node is given to talk to the others
 	reopens chan string             // one reason to give the node another raft, see runReopen
 
-	fills      []*fill      // what other members give, see runFill; set by start
+	fills      []*filler    // what other members give, see runFill; set by start
 	stalled    atomic.Int64 // members that stand still, as this node sees it while it leads
 	installing atomic.Bool  // a checkpoint of another node's is coming in
 
@@ -112,7 +112,7 @@ func (s *Store) start(p parts) error {
 	if err := s.machine.adopt(p.ledger, p.meta); err != nil {
 		return err
 	}
-	s.fills = []*fill{s.eventFill()}
+	s.fills = []*filler{s.eventFill()}
 	conf := raftConfig(s.cfg, p.id, s.leads)
 	if err := form(s.cfg, conf, &p); err != nil {
 		return err
