@@ -40,24 +40,28 @@ func partPath(dir string, number uint64) string {
 	return strings.TrimSuffix(segmentPath(dir, number), segmentSuffix) + partSuffix
 }
 
-// loadMissing reads MISSING. It fails with *CorruptError or an error of the file system.
-func (e *EventFiles) loadMissing() error {
+// readMissing reads MISSING; nil when there is none. It fails with *CorruptError or an error of the file
+// system.
+func readMissing(dir string) (*missingEvents, error) {
 	var doc missingEvents
-	err := missingSeal.read(filepath.Join(e.cfg.Dir, missingFile), &doc)
+	err := missingSeal.read(filepath.Join(dir, missingFile), &doc)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	}
-	if err != nil {
-		return err
+	return &doc, err
+}
+
+// mark makes a hole in the segment that has one.
+func (m *missingEvents) mark(segments []*segment) {
+	if m == nil || m.Offset == 0 {
+		return
 	}
-	e.mu.missing = &doc
-	for _, s := range e.mu.segments {
-		if s.number == doc.Segment && doc.Offset > 0 {
-			s.from = indexEntry{first: doc.Seq + 1, offset: doc.Offset, seed: uint64(doc.Checksum)}
-			s.last, s.sum = doc.Seq, s.from.seed
+	for _, s := range segments {
+		if s.number == m.Segment {
+			s.from = indexEntry{first: m.Seq + 1, offset: m.Offset, seed: uint64(m.Checksum)}
+			s.last, s.sum = m.Seq, s.from.seed
 		}
 	}
-	return nil
 }
 
 // Install implements EventLog. The files that are here count as fetched: this node had them before it

@@ -111,13 +111,16 @@ func segmentPath(dir string, number uint64) string {
 }
 
 // listSegments finds the segment files, by number. A header that cannot be read is kept as the
-// segment's fault: a crash may have torn it.
-func listSegments(dir string) ([]*segment, error) {
+// segment's fault: a crash may have torn it. missing is what MISSING says, nil without one. It fails
+// with *CorruptError for MISSING, or an error of the file system.
+func listSegments(dir string) (found []*segment, missing *missingEvents, err error) {
+	if missing, err = readMissing(dir); err != nil {
+		return nil, nil, err
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var found []*segment
 	for _, e := range entries {
 		text, ok := strings.CutPrefix(e.Name(), segmentPrefix)
 		text, ok2 := strings.CutSuffix(text, segmentSuffix)
@@ -127,12 +130,13 @@ func listSegments(dir string) ([]*segment, error) {
 		}
 		s, err := readSegment(segmentPath(dir, number), number)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		found = append(found, s)
 	}
 	sort.Slice(found, func(i, j int) bool { return found[i].number < found[j].number })
-	return found, nil
+	missing.mark(found)
+	return found, missing, nil
 }
 
 // readSegment reads the header of a file.

@@ -104,14 +104,12 @@ func OpenEventLog(c EventLogConfig) (*EventFiles, error) {
 		return nil, err
 	}
 	e := &EventFiles{cfg: c}
-	segments, err := listSegments(c.Dir)
+	segments, missing, err := listSegments(c.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("open event log: %w", err)
 	}
 	e.mu.segments = segments
-	if err := e.loadMissing(); err != nil {
-		return nil, fmt.Errorf("open event log: %w", err)
-	}
+	e.mu.missing = missing
 	return e, nil
 }
 

@@ -72,6 +72,9 @@ func TestCrashAtEveryStepOfAnInstall(t *testing.T) {
 	for _, im := range images {
 		steps = append(steps, im.step)
 		installed = installed || im.step == "current: sync folder"
+		proof, err := VerifyFolder(t.Context(), im.dir)
+		require.NoError(t, err)
+		require.True(t, proof.Starts, "%s: %+v", im.step, proof)
 		again := &realNode{conf: conf}
 		again.conf.Dir = im.dir
 		again.start(t)

@@ -102,7 +102,7 @@ func (c *folderCheck) checkEvents(context.Context) error {
 		p.Detail = "none that a checkpoint vouches for"
 		return c.note(p, nil)
 	}
-	segments, err := listSegments(dir)
+	segments, missing, err := listSegments(dir)
 	if err != nil {
 		return c.note(p, err)
 	}
@@ -110,7 +110,13 @@ func (c *folderCheck) checkEvents(context.Context) error {
 	err = chain.check(segments)
 	p.Path = chain.path
 	p.Bytes, p.stops = chain.bytes, chain.stops
+	if c.newest.Installed {
+		p.stops = false // a start fetches what is not as it must be from other members
+	}
 	p.Detail = fmt.Sprintf("%d files, events %d to %d", chain.files, chain.first, mark.Seq)
+	if missing != nil {
+		p.Detail += "; older ones were still being fetched from other members"
+	}
 	if err == nil {
 		p.Path = dir
 	}
@@ -142,7 +148,7 @@ func (e *segmentChain) check(segments []*segment) error {
 		case s.fault != nil:
 			return s.fault
 		case before == nil:
-			e.first = s.first
+			e.first = s.from.first
 		case s.number != before.number+1:
 			e.path = segmentPath(e.dir, before.number+1)
 			return damaged(e.path, "it is missing")
