@@ -27,6 +27,8 @@ func (o *Output) Result(i int) []byte {
 
 // scratch is room that is reused from command to command, so that apply allocates nothing.
 type scratch struct {
+	op       int  // the one that is applied, from 0; -1 outside of any
+	opKind   kind // of that op, kindEnd until it is known
 	commands [kindEnd]Command
 	coder    coder
 	faults   faults
@@ -101,7 +103,8 @@ func (v *verdict) lack(sku uint32, wanted, sellable int64) {
 
 // Apply runs one entry: it moves the time, ends what is due, goes on with what is unfinished, and
 // runs the ops in order. The index must be above Index. It cannot fail: an op that cannot be decoded
-// was never written by [EntryBuilder], and is a panic that names the index.
+// was never written by [EntryBuilder], and is a panic that names the index; a [Configure] that raises
+// the apply version above what this build knows is a panic with a *[VersionError].
 func (l *Ledger) Apply(index uint64, e Entry, out *Output) {
 	l.begin(index, e)
 	out.results, out.ends = out.results[:0], out.ends[:0]
@@ -110,10 +113,14 @@ func (l *Ledger) Apply(index uint64, e Entry, out *Output) {
 	l.resumeShortfalls()
 	l.work.ahead.begin(e.ops)
 	for i := range e.Count {
-		if err := l.applyOp(l.nextOp(), out); err != nil {
+		l.work.op, l.work.opKind = i, kindEnd
+		op := l.nextOp()
+		l.work.opKind = op.head.kind
+		if err := l.applyOp(op, out); err != nil {
 			panic(fmt.Sprintf("engine: entry %d: op %d: %v", index, i, err))
 		}
 	}
+	l.work.op = -1
 	l.work.shrink()
 	l.evictAnswers()
 	out.Events = l.events.frame()
@@ -164,7 +171,7 @@ func (l *Ledger) begin(index uint64, e Entry) {
 	}
 	l.keepDigests(index)
 	l.index = index
-	l.work.load = 0
+	l.work.load, l.work.op = 0, -1
 	l.now = max(l.now, e.Now)
 	l.work.expiring = l.work.expiring[:0]
 	if due := min(e.Due, l.now); due > l.due {
@@ -174,10 +181,13 @@ func (l *Ledger) begin(index uint64, e Entry) {
 	l.events.begin(index, l.now, l.eventSeq+1)
 }
 
+// keptGroup is how many ops of a group have room that is kept for the next one.
+const keptGroup = 1024
+
 // shrink lets go of room that only a very large command needed.
 func (w *scratch) shrink() {
 	const rows = 1 << 16
-	if g, ok := w.commands[kindGroup].(*Group); ok && cap(g.Ops) > 1024 {
+	if g, ok := w.commands[kindGroup].(*Group); ok && cap(g.Ops) > keptGroup {
 		w.commands[kindGroup] = nil
 	}
 	if cap(w.plan.have) > rows || cap(w.plan.parts) > rows {
@@ -190,17 +200,7 @@ func (w *scratch) shrink() {
 
 // decode reads a command into the reused one of its kind.
 func (w *scratch) decode(k kind, body []byte) (Command, error) {
-	if k >= kindEnd {
-		return nil, &EntryError{Reason: "a kind of command is not known to this build"}
-	}
-	c := w.commands[k]
-	if c == nil {
-		if c = newCommand(k); c == nil {
-			return nil, &EntryError{Reason: "a kind of command is not known to this build"}
-		}
-		w.commands[k] = c
-	}
-	return c, decodeBody(&w.coder, c, body)
+	return decodeInto(&w.commands, &w.coder, k, body)
 }
 
 // run answers one command: from memory if its key is known, else by doing it.
@@ -293,6 +293,7 @@ func (l *Ledger) configure(c *Configure) {
 	if l.limits.ClusterID == [16]byte{} {
 		l.limits.ClusterID = c.Limits.ClusterID
 	}
+	l.raise(c.Limits.ApplyVersion)
 	for _, s := range [...]struct{ to, from *int64 }{
 		{&l.limits.ResultsMax, &c.Limits.ResultsMax},
 		{&l.limits.ResultsAge, &c.Limits.ResultsAge},

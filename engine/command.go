@@ -242,6 +242,7 @@ type Limits struct {
 	ResultsAge    int64    // ms that an answer is remembered, default 24 h
 	EventsMax     int64    // bytes of events kept, default 1 GiB
 	ShortfallStep int64    // units of work of one entry's shortfalls, default 5,000
+	ApplyVersion  int64    // what apply does, from 1, see [ApplyVersion]; it only rises
 }
 
 // Group is several commands in one entry, each seeing the effects of those before it. Atomic: the

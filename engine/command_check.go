@@ -213,6 +213,11 @@ func (c *Configure) check(f *faults) {
 	f.between(field{leaf: "results_age_ms"}, c.Limits.ResultsAge, 0, MaxTTL)
 	f.between(field{leaf: "events_max"}, c.Limits.EventsMax, 0, 1<<50)
 	f.between(field{leaf: "shortfall_step"}, c.Limits.ShortfallStep, 0, 1_000_000)
+	known := int64(maxApplyVersion)
+	if f.outside {
+		known = ApplyVersion
+	}
+	f.between(field{leaf: "apply_version"}, c.Limits.ApplyVersion, 0, known)
 }
 
 func (c *Group) check(f *faults) {

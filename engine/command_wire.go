@@ -233,6 +233,7 @@ func (c *Configure) wire(x *coder) {
 	x.int(&c.Limits.ResultsAge)
 	x.int(&c.Limits.EventsMax)
 	x.int(&c.Limits.ShortfallStep)
+	x.int(&c.Limits.ApplyVersion)
 }
 
 func (c *Group) wire(x *coder) {

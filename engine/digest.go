@@ -30,7 +30,7 @@ func (l *Ledger) Digest() uint64 {
 		uint64(l.now), uint64(l.due), l.seq, l.eventSeq, uint64(l.names.skuNext),
 		l.remember.head, l.remember.tail,
 		uint64(l.limits.ResultsMax), uint64(l.limits.ResultsAge), uint64(l.limits.EventsMax),
-		uint64(l.limits.ShortfallStep),
+		uint64(l.limits.ShortfallStep), uint64(l.limits.ApplyVersion), l.skipped,
 	} {
 		h = mixWide(h, v)
 	}

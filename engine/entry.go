@@ -102,6 +102,7 @@ type Entry struct {
 	Now, Due int64 // ms since 1970
 	Count    int   // number of ops
 	Defines  bool  // some op may define or delete a name
+	Checksum uint64
 	ops      []byte
 }
 
@@ -127,11 +128,12 @@ func OpenEntry(p []byte) (Entry, error) {
 		return fail("the checksum is %016x but says %016x", got, want)
 	}
 	return Entry{
-		Now:     int64(binary.LittleEndian.Uint64(p[8:])),
-		Due:     int64(binary.LittleEndian.Uint64(p[16:])),
-		Count:   int(binary.LittleEndian.Uint32(p[24:])),
-		Defines: p[3]&entryDefines != 0,
-		ops:     p[entryHeader:end],
+		Now:      int64(binary.LittleEndian.Uint64(p[8:])),
+		Due:      int64(binary.LittleEndian.Uint64(p[16:])),
+		Count:    int(binary.LittleEndian.Uint32(p[24:])),
+		Defines:  p[3]&entryDefines != 0,
+		Checksum: binary.LittleEndian.Uint64(p[end:]),
+		ops:      p[entryHeader:end],
 	}, nil
 }
 

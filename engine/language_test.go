@@ -198,7 +198,7 @@ func (w *words) definition(verb string) engine.Command {
 	}
 	c := &engine.Configure{Limits: engine.Limits{ResultsMax: w.numberOf("results_max"),
 		ResultsAge: w.numberOf("results_age"), EventsMax: w.numberOf("events_max"),
-		ShortfallStep: w.numberOf("shortfall_step")}}
+		ShortfallStep: w.numberOf("shortfall_step"), ApplyVersion: w.numberOf("apply_version")}}
 	copy(c.Limits.ClusterID[:], w.option("cluster"))
 	return c
 }

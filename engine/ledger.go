@@ -10,7 +10,9 @@ type Ledger struct {
 	seq      uint64 // of the newest reservation
 	eventSeq uint64 // of the newest event
 	limits   Limits
-	epoch    uint8 // rows of this epoch need no before-image; see sweep.go
+	knows    int64  // up to which apply version it may go
+	skipped  uint64 // chain of the entries that had no effect, see SkipEntry
+	epoch    uint8  // rows of this epoch need no before-image; see sweep.go
 
 	names     names
 	wheel     wheel
@@ -58,6 +60,7 @@ func New(o Options) *Ledger {
 		bits:   o.ShardBits,
 		shards: make([]shard, 1<<o.ShardBits),
 		limits: DefaultLimits(),
+		knows:  ApplyVersion,
 		epoch:  1,
 	}
 	l.names.init()
@@ -139,3 +142,7 @@ func (l *Ledger) partAt(r partRef) *partRow {
 
 // makeRef builds a ref; every table of a shard has fewer than 2^(32-bits) rows.
 func (l *Ledger) makeRef(slot, shard uint32) uint32 { return slot<<l.bits | shard }
+
+// ForgetCluster makes the ledger that of a cluster which has no id yet, for a restore: the first leader
+// gives it a new one. The digest does not depend on the id, so it says that nothing else was changed.
+func (l *Ledger) ForgetCluster() { l.limits.ClusterID = [16]byte{} }

@@ -29,5 +29,6 @@ func DefaultLimits() Limits {
 		ResultsAge:    24 * 60 * 60 * 1000,
 		EventsMax:     1 << 30,
 		ShortfallStep: 5_000,
+		ApplyVersion:  firstApplyVersion,
 	}
 }

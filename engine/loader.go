@@ -20,6 +20,8 @@ type Loader struct {
 	sku   skuRecord
 	stock stockRecord
 	resv  resvRecord
+
+	unknown *VersionError // the ledger is of a later build's apply version
 }
 
 type kitOfSKU struct {
@@ -31,7 +33,7 @@ type kitOfSKU struct {
 func NewLoader() *Loader { return &Loader{} }
 
 // Load adds a block; blocks come in the order of their keys. The error names the block's key and the
-// fault; the loader is then of no more use.
+// fault, or is a *[VersionError]; the loader is then of no more use.
 func (ld *Loader) Load(b Block) (err error) {
 	fail := func(why string) error { return fmt.Errorf("checkpoint block %x: %s", b.Key, why) }
 	if len(b.Key) != 7 {
@@ -52,7 +54,10 @@ func (ld *Loader) Load(b Block) (err error) {
 	for len(ld.x.b) > 0 {
 		ld.record(table)
 	}
-	if ld.x.bad != "" {
+	switch {
+	case ld.unknown != nil:
+		return ld.unknown
+	case ld.x.bad != "":
 		return fail(ld.x.bad)
 	}
 	return nil
@@ -156,13 +161,18 @@ func (ld *Loader) loadMeta() {
 	m := &ld.meta
 	m.wire(&ld.x)
 	good := m.bits <= 8 && m.skuNext >= 1 && m.skuNext <= MaxSKUs+1 && m.head >= 1 &&
-		m.tail >= m.head && m.due <= m.now
+		m.tail >= m.head && m.due <= m.now && m.limits.ApplyVersion >= firstApplyVersion
 	if !ld.ok(ld.l == nil && good, "a counter of the head is out of range") {
+		return
+	}
+	if v := m.limits.ApplyVersion; v > ApplyVersion {
+		ld.unknown = &VersionError{Version: v, Knows: ApplyVersion}
+		ld.x.fail(ld.unknown.Error())
 		return
 	}
 	l := New(Options{ShardBits: uint(max(m.bits, 1))})
 	l.index, l.now, l.due, l.seq, l.eventSeq = m.index, m.now, m.due, m.seq, m.eventSeq
-	l.limits = m.limits
+	l.limits, l.skipped = m.limits, m.skipped
 	l.remember.head, l.remember.tail = m.head, m.head
 	l.remember.firstChunk = m.head / rememberedChunk
 	ld.l = l

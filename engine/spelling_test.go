@@ -136,6 +136,7 @@ func spellDefinition(c engine.Command) *spelling {
 			option("results_age", c.Limits.ResultsAge, 0).
 			option("events_max", c.Limits.EventsMax, 0).
 			option("shortfall_step", c.Limits.ShortfallStep, 0).
+			option("apply_version", c.Limits.ApplyVersion, 0).
 			option("cluster", string(bytes.TrimRight(c.Limits.ClusterID[:], "\x00")), "")
 	}
 	panic(fmt.Sprintf("no spelling of %T", c))

@@ -16,6 +16,7 @@ type metaRecord struct {
 	marks    uint64 // how many there are
 	shorts   uint64
 	digest   uint64
+	skipped  uint64
 	limits   Limits
 	pending  []pendingShortfall
 }
@@ -38,6 +39,7 @@ func (r *metaRecord) wire(x *coder) {
 	x.int(&r.due)
 	for _, v := range [...]*uint64{
 		&r.seq, &r.eventSeq, &r.skuNext, &r.head, &r.tail, &r.marks, &r.shorts, &r.digest,
+		&r.skipped,
 	} {
 		x.uint(v)
 	}
@@ -60,7 +62,8 @@ func (s *Sweep) writeFront() {
 		version: checkpointVersion, bits: uint64(l.bits), index: l.index, now: l.now, due: l.due,
 		seq: l.seq, eventSeq: l.eventSeq, skuNext: uint64(l.names.skuNext),
 		head: l.remember.head, tail: l.remember.tail, digest: s.Digest, limits: l.limits,
-		marks: uint64(len(s.marks)), shorts: uint64(len(s.shorts)),
+		skipped: l.skipped,
+		marks:   uint64(len(s.marks)), shorts: uint64(len(s.shorts)),
 	}
 	for _, ref := range l.shortfall {
 		row := l.stockAt(ref)

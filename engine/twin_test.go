@@ -302,6 +302,7 @@ func (w *twin) configure(c *engine.Configure) {
 	set(&w.limits.ResultsAge, c.Limits.ResultsAge)
 	set(&w.limits.EventsMax, c.Limits.EventsMax)
 	set(&w.limits.ShortfallStep, c.Limits.ShortfallStep)
+	w.limits.ApplyVersion = max(w.limits.ApplyVersion, c.Limits.ApplyVersion)
 }
 
 // contentOf is the command as a text: what a key is compared by. What the proposer looked up for a
