@@ -149,3 +149,20 @@ func rememberedShortWire(x *coder, s *rememberedShort) {
 	x.int(&s.wanted)
 	x.int(&s.sellable)
 }
+
+// Head is what the first block of a checkpoint says of the whole.
+type Head struct {
+	Index     uint64 // of the last entry that it contains
+	LastEvent uint64 // sequence of the newest event by then; 0 before the first
+	ClusterID [16]byte
+}
+
+// ReadHead reads the first block of a checkpoint. It returns an *EntryError when b is none.
+func ReadHead(b Block) (Head, error) {
+	var m metaRecord
+	x := coder{mode: reading, b: b.Value}
+	if m.wire(&x); x.bad != "" || len(x.b) > 0 || len(b.Key) != 7 || tableID(b.Key[0]) != metaTable {
+		return Head{}, &EntryError{Reason: "a block is not the head of a checkpoint: " + x.bad}
+	}
+	return Head{Index: m.index, LastEvent: m.eventSeq, ClusterID: m.limits.ClusterID}, nil
+}

@@ -48,7 +48,7 @@ func newBatcher(c Config, m *metrics) *batcher {
 
 // add puts the one command of c into the batch under construction and returns the batch and the place
 // of the command in it. It never blocks, and keeps nothing of c. It fails with *OverloadedError,
-// *DiskFullError, *TooLargeError or *NoLeaderError (closing); then nothing happened.
+// *DiskFullError, *TooLargeError, *NoLeaderError (closing) or the fault of c; then nothing happened.
 func (q *batcher) add(c *commands) (*batch, int, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -102,6 +102,9 @@ func (q *batcher) join(hopped bool) (*batch, error) {
 func (q *batcher) checkLocked(c *commands) error {
 	if q.mu.closed {
 		return closing()
+	}
+	if c.fault != nil {
+		return c.fault
 	}
 	if full := q.full.Load(); full != nil && c.priority == priorityLow {
 		q.metrics.refused.Inc()

@@ -1,6 +1,7 @@
 package raftstore
 
 import (
+	"fmt"
 	"sync"
 
 	"holdfast/engine"
@@ -14,6 +15,8 @@ type commands struct {
 	ends     []int    // of each in buf
 	priority priority // the lowest of theirs
 	defines  bool     // one may define or delete a name
+	fault    error    // what was encoded cannot be read back: a bug of ours, and nobody may propose it
+	checker  engine.OpChecker
 }
 
 // encodeSlice is how many commands are encoded under one hold of the names: an entry that defines
@@ -34,6 +37,7 @@ func (c *commands) release() {
 func (m *machine) encode(ops ...engine.Op) *commands {
 	c := commandsPool.Get().(*commands)
 	c.buf, c.ends, c.priority, c.defines = c.buf[:0], c.ends[:0], priorityHigh, false
+	c.fault = nil
 	for i := range ops {
 		c.priority = min(c.priority, priorityOf(ops[i].Command))
 		c.defines = c.defines || engine.Defines(ops[i].Command)
@@ -42,6 +46,12 @@ func (m *machine) encode(ops ...engine.Op) *commands {
 		n := min(len(ops), encodeSlice)
 		c.append(m, ops[:n])
 		ops = ops[n:]
+	}
+	// Here and not where batches are proposed: it runs beside the one goroutine that does, and a fault
+	// is the caller's whose command it is, not everybody's in the batch. What other nodes forward is
+	// decoded by parseForward.
+	if c.fault = c.checker.Check(c.buf, len(c.ends)); c.fault != nil {
+		c.fault = fmt.Errorf("did not happen: the command cannot be read back: %w", c.fault)
 	}
 	return c
 }

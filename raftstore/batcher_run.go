@@ -2,6 +2,7 @@ package raftstore
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -76,6 +77,10 @@ func (s *Store) propose(b *batch, l *leadership) {
 	now, due, err := s.machine.stamp(l)
 	if err != nil {
 		s.batcher.settle(b, outcome{err: closing()})
+		return
+	}
+	if err := b.entry.Whole(); err != nil { // each of its commands was read back before: see encode
+		s.batcher.settle(b, outcome{err: fmt.Errorf("did not happen: the batch is not whole: %w", err)})
 		return
 	}
 	payload := b.entry.Seal(now, due)
@@ -154,11 +159,15 @@ func (s *Store) openTerm(l *leadership) error {
 // batch's error.
 func (s *Store) internal(l *leadership, ops ...engine.Op) error {
 	b := newBatch(time.Now())
+	var err error
 	if len(ops) > 0 {
 		c := s.machine.encode(ops...)
 		b.entry.Append(c.buf, c.len(), c.defines)
-		b.count = c.len()
+		b.count, err = c.len(), c.fault
 		c.release()
+		if err != nil {
+			return err
+		}
 	}
 	s.propose(b, l)
 	<-b.done

@@ -175,7 +175,8 @@ func (s *CheckpointStore) sweepLocked() {
 
 // Load rebuilds the ledger from the newest checkpoint, else from the one before it; then List and
 // Floor no longer know the bad one. It returns ErrNoCheckpoint when there is none, and
-// *CorruptError or errors of the file system for all of them when none is good.
+// *CorruptError or errors of the file system for all of them when none is good, or
+// *engine.VersionError for the newest one that a later build wrote.
 func (s *CheckpointStore) Load() (*engine.Ledger, CheckpointMeta, error) {
 	s.mu.Lock()
 	kept := s.mu.kept
@@ -192,6 +193,12 @@ func (s *CheckpointStore) Load() (*engine.Ledger, CheckpointMeta, error) {
 		}
 		s.cfg.Logger.Error("a checkpoint is bad", "folder", rec.ID, "index", rec.Index,
 			"left", len(kept)-i-1, "error", err)
+		var later *engine.VersionError
+		if errors.As(err, &later) {
+			// It is not bad: a later build wrote it. The one before it would only lead to the entry
+			// at which this build must stop.
+			return nil, CheckpointMeta{}, err
+		}
 		faults = append(faults, err)
 	}
 	return nil, CheckpointMeta{}, errors.Join(faults...)
@@ -288,6 +295,23 @@ func (s *CheckpointStore) Newest() (m CheckpointMeta, ok bool) {
 		return CheckpointMeta{}, false
 	}
 	return s.mu.kept[0].meta(), true
+}
+
+// Meta is what CURRENT says of a checkpoint. It returns fs.ErrNotExist for an id that List does not
+// give.
+func (s *CheckpointStore) Meta(id string) (CheckpointMeta, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return metaOf(s.mu.kept, id)
+}
+
+func metaOf(kept []checkpointRecord, id string) (CheckpointMeta, error) {
+	for i := range kept {
+		if kept[i].ID == id {
+			return kept[i].meta(), nil
+		}
+	}
+	return CheckpointMeta{}, fmt.Errorf("checkpoint %q: %w", id, fs.ErrNotExist)
 }
 
 // Create begins a checkpoint; trans is not used. The sink is a BlockSink. It fails with

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"holdfast/engine"
 )
 
 // Config says how a node runs. The zero value of a field with a default is replaced by
@@ -43,6 +45,11 @@ type Config struct {
 	// less, and pays a few ms for each change of file. It may differ from node to node and from start
 	// to start. On a disk below sixteen files it is less.
 	LogSegmentBytes int
+	// SkipEntries are agreed entries that have no effect, because applying them panics. Equal on every
+	// node; a node without them stops at the entry, or has another digest from there on.
+	SkipEntries []SkipEntry
+
+	applyVersion int64 // the newest that this build knows; tests stand in for a later build
 
 	// DiskMin is the free space, in bytes, below which a node's disk counts as full: its /readyz says
 	// so, and a leader refuses reserves. DiskWarn is where the alarm and the trimming begin, at least
@@ -79,6 +86,7 @@ func (c Config) WithDefaults() Config {
 	set(&c.ReadsInFlight, 4096)
 	set(&c.CheckpointBytes, 256<<20)
 	set(&c.LogSegmentBytes, defaultSegmentBytes)
+	set(&c.applyVersion, engine.ApplyVersion)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -119,6 +127,7 @@ func (c Config) Validate() error {
 	fault(c.DiskMin < 0 || c.DiskWarn < 0, "disk marks %d and %d bytes: not below 0", c.DiskWarn,
 		c.DiskMin)
 	faults = append(faults, c.peerFaults()...)
+	faults = append(faults, c.skipFaults()...)
 	return errors.Join(faults...)
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,6 +53,9 @@ type machine struct {
 	maxPending  int    // as the constant
 	eventsSkip  uint64 // events up to this one are in the files already; replay makes them again
 	checkpoints Checkpoints
+	skips       map[uint64]SkipEntry // entries to pass over, by index
+	knows       int64                // the newest apply version of this build
+	log         *slog.Logger
 	waiters     appliedWaiters
 	watchers    eventWatchers
 	metrics     *metrics
@@ -137,6 +141,9 @@ func (m *machine) apply(l *raft.Log, b *batch) error {
 	if err = errors.Join(err, openErr); err != nil {
 		return fmt.Errorf("agreed entry %d cannot be read: %w", l.Index, err)
 	}
+	if passed, err := m.passOver(l, entry, b); passed || err != nil {
+		return err
+	}
 	m.out.WantResults = b != nil && b.count > 0
 	if err := m.applyLocked(l.Index, entry); err != nil {
 		return err
@@ -169,7 +176,8 @@ func (m *machine) applyLocked(index uint64, entry engine.Entry) (err error) {
 	defer m.mu.Unlock()
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("applying entry %d panicked: %v", index, p)
+			at := SkipEntry{Index: index, Checksum: entry.Checksum}
+			err = panicked(m.log, m.mu.ledger, at, p, entry.Count)
 		}
 		m.mu.broken = err != nil
 	}()
@@ -297,6 +305,7 @@ func (m *machine) adopt(ledger *engine.Ledger, meta CheckpointMeta) error {
 	if err := begin(meta.Events); err != nil {
 		return err
 	}
+	ledger.Know(m.knows)
 	m.mu.Lock()
 	m.mu.ledger = ledger
 	m.names.Lock()

@@ -72,7 +72,12 @@ func (m *machine) Restore(stream io.ReadCloser) error {
 	}
 	ledger, meta, err := restored(stream)
 	if err != nil {
-		return fmt.Errorf("load the installed checkpoint: %w", err)
+		err = fmt.Errorf("load the installed checkpoint: %w", err)
+		var later *engine.VersionError
+		if errors.As(err, &later) {
+			m.fail(err) // the leader would send it again and again
+		}
+		return err
 	}
 	if index := ledger.Index(); index <= m.applied.Load() {
 		return fmt.Errorf("installed checkpoint at %d: this node is at %d already",

@@ -55,6 +55,10 @@ func loadIdentity(dir, node string) (Identity, error) {
 	var id Identity
 	switch err := identitySeal.read(path, &id); {
 	case errors.Is(err, fs.ErrNotExist):
+		if _, err := os.Stat(filepath.Join(dir, restoringFile)); err == nil {
+			return id, damaged(path, "it is missing: a restore into this folder did not end; delete "+
+				"all that is in it and restore again")
+		}
 		for _, data := range dataFolders {
 			if _, err := os.Stat(filepath.Join(dir, data)); err == nil {
 				return id, damaged(path, "it is missing, but there is data in %s", data)

@@ -107,6 +107,9 @@ func (s *MemCheckpoints) Floor() uint64 {
 // EventFloor is that of CheckpointStore.
 func (s *MemCheckpoints) EventFloor() uint64 { return eventFloorOf(s.records()) }
 
+// Meta is that of CheckpointStore; it returns fs.ErrNotExist for an id that List does not give.
+func (s *MemCheckpoints) Meta(id string) (CheckpointMeta, error) { return metaOf(s.records(), id) }
+
 func (s *MemCheckpoints) records() []checkpointRecord {
 	s.mu.Lock()
 	defer s.mu.Unlock()

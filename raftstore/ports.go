@@ -36,6 +36,8 @@ type Checkpoints interface {
 	// it, while there is no checkpoint or the newest is an installed one; and otherwise never above
 	// one that is being sent.
 	Floor() uint64
+	// Meta is what CURRENT says of a checkpoint that List gives; fs.ErrNotExist for any other.
+	Meta(id string) (CheckpointMeta, error)
 	// EventFloor is the number of the oldest event segment that one of the kept checkpoints needs,
 	// and 0 while none needs any: then nothing is known to be durable without the events.
 	EventFloor() uint64

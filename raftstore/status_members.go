@@ -35,6 +35,8 @@ type report struct {
 	Complete bool `json:"complete"`
 	// Installing says that a checkpoint comes in, which explains that nothing is applied.
 	Installing bool `json:"installing,omitempty"`
+	// ApplyVersion is the newest that its build knows.
+	ApplyVersion int64 `json:"apply_version"`
 
 	horizon time.Duration // own report only
 	heard   time.Time     // when it came; zero for the own one
@@ -133,7 +135,8 @@ func (s *Store) ask(ctx context.Context, server raft.Server) bool {
 // report is this node's own.
 func (s *Store) report() report {
 	r := report{Term: s.raft().CurrentTerm(), HTTP: s.cfg.HTTP, Digests: digestMap{},
-		Clock: s.cfg.Now().UnixMicro(), Disk: s.disk.state.Load()}
+		Clock: s.cfg.Now().UnixMicro(), Disk: s.disk.state.Load(),
+		ApplyVersion: s.cfg.applyVersion}
 	r.Installing, r.Complete = s.installing.Load(), s.complete()
 	r.Applied = s.machine.applied.Load()
 	s.machine.view(func(l *engine.Ledger) bool {

@@ -40,6 +40,7 @@ type Store struct {
 
 	lead    atomic.Pointer[leadership] // nil while another node leads, or none
 	reads   atomic.Int64               // in flight
+	backups atomic.Bool                // one is being taken
 	watched atomic.Int64               // goroutines that wait for an answer of raft's
 	leads   chan bool                  // raft's word on whether this node leads
 	ticks   chan struct{}              // one token: look at the deadlines again
@@ -96,6 +97,7 @@ func newStore(c Config) *Store {
 		batches: s.batcher, metrics: s.metrics, maxPending: maxPending, closing: s.closing, fail: s.fail,
 		changed: make(chan struct{}, 1), grown: make(chan struct{}, 1),
 		learnt: make(chan struct{}, 1), swept: make(chan struct{}, 1),
+		skips: skipsOf(c), knows: c.applyVersion, log: c.Logger,
 	}
 	s.machine.checkpointAt.Store(c.CheckpointBytes)
 	s.disk.space = c.space
@@ -148,6 +150,7 @@ func (s *Store) Run(ctx context.Context) error {
 	for _, loop := range []func(context.Context){
 		s.runTerms, s.runTicks, s.runCheckpoints, s.runDetector, s.runMembers, s.runDisk,
 		s.runReopen, s.runStandstill, s.runFill,
+		s.runVersions,
 	} {
 		s.tasks.Go(func() { loop(loops) })
 	}

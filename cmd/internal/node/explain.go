@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 
+	"holdfast/engine"
 	"holdfast/raftstore"
 )
 
@@ -40,6 +41,9 @@ func explain(err error) error {
 		gap     *raftstore.LogGapError
 		lost    *raftstore.LogLostError
 		other   *raftstore.DivergedError
+		broken  *raftstore.ApplyPanicError
+		skip    *raftstore.SkipMismatchError
+		version *engine.VersionError
 	)
 	switch {
 	case errors.As(err, &locked):
@@ -57,6 +61,16 @@ func explain(err error) error {
 		return &StopError{Err: err, Final: true, Do: "keep the folder and its log for examination, and " +
 			"bring the node back from the other nodes with `holdfast cluster recover`; what they hold is " +
 			"what was agreed"}
+	case errors.As(err, &version):
+		return &StopError{Err: err, Final: true, Do: "start this node with a build at least as new as " +
+			"the other nodes'"}
+	case errors.As(err, &broken):
+		return &StopError{Err: err, Final: true, Do: "keep the log of this node and report it; a node " +
+			"that stops alone is brought back from the others, and only when all of them stop at this " +
+			"entry is it skipped, on every node"}
+	case errors.As(err, &skip):
+		return &StopError{Err: err, Final: true, Do: "give --skip-entry as the nodes' own logs have it, " +
+			"or leave it out"}
 	case errors.Is(err, syscall.ENOSPC):
 		return &StopError{Err: err, Do: "free space on that disk (the file BALLAST in the data folder " +
 			"may go) and start again; nothing that was acknowledged is lost"}

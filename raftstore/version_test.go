@@ -1,0 +1,95 @@
+package raftstore
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"holdfast/engine"
+)
+
+// builds gives each node of a cluster the apply version of a build; a missing one has today's.
+func builds(versions map[string]int64) func(*Config) {
+	return func(c *Config) { c.applyVersion = versions[c.Node] }
+}
+
+func (n *node) applyVersion() (version int64) {
+	n.machine.view(func(l *engine.Ledger) bool {
+		version = l.Limits().ApplyVersion
+		return false
+	})
+	return version
+}
+
+func TestTheApplyVersionIsRaisedOnceEveryMemberCanFollow(t *testing.T) {
+	t.Parallel()
+	versions := map[string]int64{"n1": 3, "n2": 2}
+	inBubble(t, 3, builds(versions), func(t *testing.T, c *cluster) {
+		c.stock(c.leader(), 10, "A")
+		time.Sleep(10 * askEvery)
+		assert.EqualValues(t, 1, c.leader().applyVersion(), "n3 knows no more")
+
+		n3 := c.nodes[2]
+		c.kill(n3)
+		time.Sleep(10 * askEvery)
+		assert.EqualValues(t, 1, c.leader().applyVersion(), "nobody hears what n3 can do")
+
+		versions["n3"] = 3
+		c.start(n3)
+		time.Sleep(10 * askEvery)
+		c.sameDigests()
+		for _, n := range c.nodes {
+			assert.EqualValues(t, 2, n.applyVersion(), n.name)
+		}
+	})
+}
+
+func TestAnOlderBuildStopsAtTheEntryThatRaised(t *testing.T) {
+	t.Parallel()
+	versions := map[string]int64{"n1": 2}
+	inBubble(t, 1, builds(versions), func(t *testing.T, c *cluster) {
+		n := c.leader()
+		time.Sleep(3 * askEvery)
+		require.EqualValues(t, 2, n.applyVersion())
+		c.kill(n)
+		versions["n1"] = 1
+		c.start(n)
+		err := <-n.fatal
+		var version *engine.VersionError
+		require.ErrorAs(t, err, &version)
+		assert.EqualValues(t, 2, version.Version)
+		assert.ErrorContains(t, err, "entry ", "it names the entry")
+	})
+}
+
+func TestACheckpointOfALaterBuildIsNotTakenForABadOne(t *testing.T) {
+	t.Parallel()
+	s := openTestCheckpoints(t, CheckpointConfig{Dir: t.TempDir(), Owner: testOwner})
+	older := engine.New(engine.Options{})
+	older.SkipTo(5)
+	later := engine.New(engine.Options{})
+	later.Know(2)
+	var b engine.EntryBuilder
+	b.Add(engine.Op{Command: &engine.Configure{Limits: engine.Limits{ApplyVersion: 2}}})
+	entry, err := engine.OpenEntry(b.Seal(1, 1))
+	require.NoError(t, err)
+	later.Apply(9, entry, &engine.Output{})
+	for _, l := range []*engine.Ledger{older, later} {
+		keepCheckpoint(t, s, l)
+	}
+	_, _, err = s.Load()
+	var version *engine.VersionError
+	require.ErrorAs(t, err, &version, "and the one before it is not loaded in its place")
+}
+
+// keepCheckpoint writes a checkpoint of l at its index, in term 1.
+func keepCheckpoint(t *testing.T, s Checkpoints, l *engine.Ledger) {
+	t.Helper()
+	sink, err := s.Create(1, l.Index(), 1, raft.Configuration{}, 1, nil)
+	require.NoError(t, err)
+	require.NoError(t, writeLedger(sink.(BlockSink), l, EventMark{Seq: l.LastEvent()}))
+	require.NoError(t, sink.Close())
+}
