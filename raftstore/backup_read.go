@@ -13,7 +13,7 @@ import (
 )
 
 // BackupReader reads a backup from its beginning to its end, section by section, and checks every byte
-// on the way. What it gave out counts only once Next has returned io.EOF: then the backup is whole.
+// on the way. What it gave out counts only when its end was reached: then the backup is whole.
 // One goroutine at a time uses it.
 type BackupReader struct {
 	name string // for errors
@@ -227,11 +227,30 @@ func CheckBackup(name string, r io.Reader) (BackupHead, int64, error) {
 	if err != nil {
 		return BackupHead{}, 0, err
 	}
-	for err == nil {
-		_, err = b.next()
-	}
-	if err == io.EOF {
-		err = nil
-	}
+	err = b.Rest(func(int64) {})
 	return b.head, b.bytes, err
+}
+
+// Rest reads to the end and checks all that is on the way; seen is told how many bytes of the backup
+// were good so far, now and then. It returns nil when the backup is whole, *CorruptError, or the error
+// of the reader.
+func (b *BackupReader) Rest(seen func(bytes int64)) error {
+	piece := make([]byte, backupChunkBytes)
+	for {
+		if _, err := b.next(); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		for {
+			_, err := b.Read(piece)
+			seen(b.bytes)
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
 }

@@ -20,6 +20,9 @@ type BackupReport struct {
 	Limits     engine.Limits
 	Violations []engine.Violation
 	Bytes      int64 // length of the backup
+	// Restored is the digest of the ledger that a restore wrote: Head's, but for what belongs to the old
+	// cluster and not to its stock. 0 when nothing was restored.
+	Restored uint64
 }
 
 // BrokenLedgerError says that a backup is as it was written, but that the ledger in it breaks its own

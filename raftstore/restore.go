@@ -78,7 +78,7 @@ func Restore(name string, r io.Reader, c RestoreConfig) (BackupReport, error) {
 		err = &BrokenLedgerError{Name: name, Violations: report.Violations}
 	}
 	if err == nil {
-		err = to.finish(u)
+		report.Restored, err = to.finish(u)
 	}
 	if err != nil {
 		err = errors.Join(err, to.undo())
@@ -157,39 +157,35 @@ func (t *restoring) createEvents(number uint64) (*os.File, error) {
 // When the process dies before IDENTITY is renamed into place, what is found is a folder with
 // RESTORING and without IDENTITY, which no node starts on; behind it, a whole folder: IDENTITY says so,
 // whether RESTORING is there or not.
-func (t *restoring) finish(u *unpacking) error {
+func (t *restoring) finish(u *unpacking) (digest uint64, err error) {
 	if err := syncPath(t.folder.EventDir()); err != nil {
-		return err
+		return 0, err
 	}
-	u.ledger.ForgetCluster() // the digest does not depend on it, so it must be what it was
-	if got := u.ledger.Digest(); got != uint64(u.head.Digest) {
-		return fmt.Errorf("the ledger without its cluster has digest %016x, want %016x", got,
-			uint64(u.head.Digest))
-	}
-	if err := t.writeCheckpoint(u); err != nil {
-		return fmt.Errorf("write the checkpoint: %w", err)
+	u.ledger.ForgetCluster() // its digest was proven to be the head's before
+	if digest, err = t.writeCheckpoint(u); err != nil {
+		return 0, fmt.Errorf("write the checkpoint: %w", err)
 	}
 	if err := t.writeLog(u.head); err != nil {
-		return fmt.Errorf("write the log: %w", err)
+		return 0, fmt.Errorf("write the log: %w", err)
 	}
 	id := Identity{Node: t.cfg.Node, Incarnation: firstIncarnation, Format: folderFormat}
 	if err := identitySeal.replace(t.folder.Path(identityFile), id); err != nil {
-		return err
+		return 0, err
 	}
 	if err := os.Remove(t.folder.Path(restoringFile)); err != nil {
-		return err
+		return 0, err
 	}
-	return syncPath(t.cfg.Dir)
+	return digest, syncPath(t.cfg.Dir)
 }
 
 // writeCheckpoint writes the ledger as a checkpoint whose configuration is this node alone, and loads
-// it again.
-func (t *restoring) writeCheckpoint(u *unpacking) (err error) {
+// it again. It returns the digest of what was written.
+func (t *restoring) writeCheckpoint(u *unpacking) (digest uint64, err error) {
 	owner := Owner{Incarnation: firstIncarnation}
 	store, err := OpenCheckpoints(CheckpointConfig{Dir: t.folder.CheckpointDir(),
 		Owner: func() Owner { return owner }, Logger: t.cfg.Logger})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	id := Identity{Node: t.cfg.Node, Incarnation: firstIncarnation}.RaftID()
@@ -198,23 +194,24 @@ func (t *restoring) writeCheckpoint(u *unpacking) (err error) {
 	h := u.head
 	sink, err := store.Create(raft.SnapshotVersionMax, h.Index, h.Term, alone, h.Index, nil)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	digest = u.ledger.Digest()
 	if err := writeLedger(sink.(BlockSink), u.ledger, h.Events.mark()); err != nil {
-		return errors.Join(err, sink.Cancel())
+		return 0, errors.Join(err, sink.Cancel())
 	}
 	if err := sink.Close(); err != nil {
-		return err
+		return 0, err
 	}
 	u.ledger = nil // room for the same once more
 	again, _, err := store.Load()
-	if err == nil && again.Digest() != uint64(h.Digest) {
-		err = fmt.Errorf("digest %016x, want %016x", again.Digest(), uint64(h.Digest))
+	if err == nil && again.Digest() != digest {
+		err = fmt.Errorf("digest %016x, want %016x", again.Digest(), digest)
 	}
 	if err != nil {
-		return fmt.Errorf("load what was written: %w", err)
+		return 0, fmt.Errorf("load what was written: %w", err)
 	}
-	return nil
+	return digest, nil
 }
 
 // writeLedger writes all of l into sink, which the caller closes or cancels. It fails with the sink's

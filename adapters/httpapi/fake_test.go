@@ -123,6 +123,7 @@ type fakeNode struct {
 	mu      sync.Mutex
 	cluster Cluster
 	ready   []ReadyCheck
+	backup  func(ctx context.Context, events bool) (Backup, error)
 }
 
 func (n *fakeNode) Cluster() Cluster {
@@ -135,6 +136,12 @@ func (n *fakeNode) Ready() []ReadyCheck {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.ready
+}
+
+func (n *fakeNode) Backup(ctx context.Context, events bool) (Backup, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.backup(ctx, events)
 }
 
 func (n *fakeNode) Check(context.Context) (uint64, []engine.Violation, error) { return 7, nil, nil }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"holdfast/engine"
@@ -36,6 +37,18 @@ type Node interface {
 	Ready() []ReadyCheck
 	// Check walks the invariants of the ledger as it is at index.
 	Check(ctx context.Context) (index uint64, violations []engine.Violation, err error)
+	// Backup takes the state as it is now, with the kept events or without; whoever asked closes it.
+	Backup(ctx context.Context, events bool) (Backup, error)
+}
+
+// Backup is a backup that is being taken. One goroutine at a time uses it.
+type Backup interface {
+	// Index is the last entry whose effect it holds.
+	Index() uint64
+	// WriteTo writes all of it, once; what an error cuts off is seen to be no whole backup.
+	WriteTo(w io.Writer) (int64, error)
+	// Close lets go of what is held for it.
+	Close() error
 }
 
 // Cluster is the state of the cluster as one node sees it.

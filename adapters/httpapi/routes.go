@@ -82,11 +82,14 @@ func operationRoutes() []*route {
 	}
 	check := plain("/v1/check", postCheck)
 	check.method = "POST"
+	backup := get("/v1/backup", postBackup, "events")
+	backup.method = "POST"
 	return []*route{
 		get("/v1/events", getEvents, "after", "limit"),
 		plain("/v1/cluster", getCluster),
 		get("/v1/digest", getDigest, "index"),
 		check,
+		backup,
 		plain("/livez", getLive),
 		plain("/readyz", getReady),
 		plain("/metrics", getMetrics),

@@ -50,8 +50,8 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().String("config", "",
 		"YAML file with settings (environment HOLDFAST_CONFIG)")
 	root.AddCommand(a.serveCommand(), a.demoCommand(), a.clusterCommand(), a.stockCommand(),
-		a.reservationCommand(), a.eventCommand(), a.configCommand(), a.verifyCommand(),
-		a.versionCommand(), exitTopic())
+		a.reservationCommand(), a.eventCommand(), a.configCommand(), a.backupCommand(),
+		a.restoreCommand(), a.verifyCommand(), a.versionCommand(), exitTopic())
 	return root
 }
 

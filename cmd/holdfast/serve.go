@@ -63,7 +63,8 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 	cfg := node.Config{Name: nv.Node, Data: nv.Data, HTTP: nv.HTTP, Raft: nv.Raft,
 		Version: buildInfo().Version, Logger: log.Logger, StopTimeout: nv.StopTimeout,
 		TLS:      node.TLS{Cert: nv.PeerCert, Key: nv.PeerKey, Pins: nv.PeerPins},
-		DiskWarn: diskMark(nv.Disk.Warn), DiskMin: diskMark(nv.Disk.Min), Ballast: nv.Disk.Ballast}
+		DiskWarn: diskMark(nv.Disk.Warn), DiskMin: diskMark(nv.Disk.Min), Ballast: nv.Disk.Ballast,
+		SkipEntries: nv.SkipEntries}
 	for _, p := range nv.Peers {
 		cfg.Peers = append(cfg.Peers, node.Peer{Name: p.Node, Raft: p.Raft})
 	}

@@ -16,23 +16,30 @@ log, the votes and the events are held against them. Nothing on the disk is chan
 Without FOLDER it is that of the setting data. A node may be running on it: then what it writes
 meanwhile is left out.
 
-Ends with status 0 when all is good, with 6 when something is damaged, and with 1 when the folder
+With a FILE, or - for standard input, it proves a backup: every byte is held against its checksums, the
+ledger in it is loaded, its digest is added up and its invariants are checked.
+
+Ends with status 0 when all is good, with 6 when something is damaged, and with 1 when it
 cannot be read.`
 
 func (a *app) verifyCommand() *cobra.Command {
 	pick := func(s settings.Setting) bool { return s.Key == "data" || settings.Output(s) }
+	var keys backupKeys
 	c := &cobra.Command{
-		Use:   "verify [FOLDER]",
-		Short: "Prove a data folder, offline or while a node runs on it",
+		Use:   "verify [FOLDER|FILE|-]",
+		Short: "Prove a data folder, offline or while a node runs on it, or a backup",
 		Long:  verifyHelp,
 		Args:  cobra.MaximumNArgs(1),
-		RunE:  a.verify,
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.verify(c, args, &keys)
+		},
 	}
 	settings.Register(c.Flags(), pick)
+	keys.register(c.Flags(), false)
 	return c
 }
 
-func (a *app) verify(c *cobra.Command, args []string) error {
+func (a *app) verify(c *cobra.Command, args []string, keys *backupKeys) error {
 	v, err := a.settings(c)
 	if err != nil {
 		return err
@@ -40,6 +47,9 @@ func (a *app) verify(c *cobra.Command, args []string) error {
 	dir := v.Node().Data
 	if len(args) == 1 {
 		dir = args[0]
+	}
+	if isBackup(args) {
+		return a.verifyBackup(a.printer(v.Client().Output), dir, keys)
 	}
 	report, err := node.Verify(c.Context(), dir)
 	if err != nil {

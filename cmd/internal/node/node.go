@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"holdfast/raftstore"
 )
 
 // Config says which node to run.
@@ -29,6 +31,8 @@ type Config struct {
 	LogSegmentBytes int
 	// DiskWarn, DiskMin and Ballast are the store's, in bytes; 0 is its default.
 	DiskWarn, DiskMin, Ballast int64
+	// SkipEntries are the store's: agreed entries that have no effect.
+	SkipEntries []raftstore.SkipEntry
 }
 
 // Peer is one node of the cluster.

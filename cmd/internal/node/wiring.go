@@ -90,11 +90,12 @@ func (n *Node) open(registry *prometheus.Registry) error {
 		Node: cfg.Name, Dir: cfg.Data, HTTP: web.Addr().String(), Listener: n.peer, Peers: peers,
 		TLS: raftstore.PeerTLS(cfg.TLS), DiskWarn: cfg.DiskWarn, DiskMin: cfg.DiskMin, Ballast: cfg.Ballast,
 		LogSegmentBytes: cfg.LogSegmentBytes, Logger: cfg.Logger, Registerer: registry,
+		SkipEntries: cfg.SkipEntries,
 	})
 	if err != nil {
 		return explain(err)
 	}
-	n.api, err = httpapi.New(httpapi.Config{Ledger: n.store, Node: view{n.store}, Logger: cfg.Logger,
+	n.api, err = httpapi.New(httpapi.Config{Ledger: n.store, Node: view{n.store, cfg.Version}, Logger: cfg.Logger,
 		Registry: registry, Version: cfg.Version, CloseTimeout: cfg.StopTimeout})
 	if err != nil {
 		return fmt.Errorf("start the HTTP interface: %w", err)
@@ -199,7 +200,19 @@ func (n *Node) Kill() {
 }
 
 // view shows a store to the HTTP interface.
-type view struct{ store *raftstore.Store }
+type view struct {
+	store   *raftstore.Store
+	version string // of this build
+}
+
+// Backup takes one; the errors are the store's.
+func (v view) Backup(ctx context.Context, events bool) (httpapi.Backup, error) {
+	b, err := v.store.OpenBackup(ctx, raftstore.BackupOptions{Events: events, Version: v.version})
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
+}
 
 // Cluster translates the store's status.
 func (v view) Cluster() httpapi.Cluster {

@@ -29,6 +29,9 @@ func (s Setting) check(text string) error {
 		return checkName(text)
 	case Address:
 		return checkAddress(text)
+	case Entries:
+		_, err := parseEntries(text)
+		return err
 	case Loopback:
 		return checkLoopback(text)
 	case Peers:

@@ -87,6 +87,9 @@ func readLayers(src Sources) ([]layer, error) {
 		byFlag := func(f *pflag.Flag) (string, any) {
 			for _, s := range table {
 				if s.Flag() == f.Name && f.Changed {
+					if list, ok := f.Value.(pflag.SliceValue); ok {
+						return s.Key, strings.Join(list.GetSlice(), ",")
+					}
 					return s.Key, f.Value.String()
 				}
 			}
@@ -162,7 +165,7 @@ func textOf(s Setting, raw any) (string, error) {
 		sort.Strings(parts)
 		return strings.Join(parts, ","), nil
 	case []any:
-		if s.Kind != Peers {
+		if s.Kind != Peers && s.Kind != Entries {
 			return "", errors.New("must be one value and not a list")
 		}
 		var parts []string

@@ -22,6 +22,7 @@ const (
 	Duration                 // such as 10s or 1m30s, above 0
 	URL                      // http:// or https:// with a host
 	File                     // a file, or empty for none
+	Entries                  // INDEX:CHECKSUM,…; empty for none; its flag may be given more than once
 	SecretID                 // file:/path, env:NAME or the secret itself; empty for none
 )
 
@@ -74,6 +75,9 @@ var table = []Setting{
 			"whoever reaches it can read and change everything"},
 	{Key: "admin", Kind: Loopback, Default: "", For: "serve",
 		Help: "loopback address of a listener with profiles (/debug/pprof); empty is off"},
+	{Key: "skip.entry", Kind: Entries, Default: "", For: "serve",
+		Help: "agreed entries that have no effect, INDEX:CHECKSUM as the log of a node that stopped at " +
+			"one has it; the same on every node, or they differ from there on"},
 	{Key: "log.level", Kind: Choice, Default: "info", For: "serve",
 		Choices: []string{"debug", "info", "warn", "error"},
 		Help:    "least level that is written to standard error"},
@@ -113,6 +117,10 @@ func Register(fs *pflag.FlagSet, pick func(Setting) bool) {
 		help := s.Help
 		if len(s.Choices) > 0 {
 			help += " (" + strings.Join(s.Choices, ", ") + ")"
+		}
+		if s.Kind == Entries {
+			fs.StringSliceP(s.Flag(), s.Short, nil, help)
+			continue
 		}
 		fs.StringP(s.Flag(), s.Short, s.Default, help)
 	}

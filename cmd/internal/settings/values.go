@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"holdfast/raftstore"
 )
 
 // NodeValues are the settings of `serve`, typed.
@@ -17,6 +19,7 @@ type NodeValues struct {
 	PeerKey     string
 	PeerPins    string
 	Admin       string // empty is off
+	SkipEntries []raftstore.SkipEntry
 	LogLevel    string
 	LogFormat   string
 	StopTimeout time.Duration
@@ -50,11 +53,13 @@ func (v *Values) All() []Value {
 // Node gives out the settings of a node.
 func (v *Values) Node() NodeValues {
 	peers, _ := parsePeers(v.text("peers"))
+	entries, _ := parseEntries(v.text("skip.entry"))
 	return NodeValues{
 		Node: v.text("node"), HTTP: v.text("http"), Raft: v.text("raft"), Data: v.text("data"),
 		Peers: peers, PeerCert: v.text("peer.tls.cert"), PeerKey: v.text("peer.tls.key"),
 		PeerPins: v.text("peer.tls.pins"), Admin: v.text("admin"),
-		LogLevel: v.text("log.level"), LogFormat: v.text("log.format"),
+		SkipEntries: entries,
+		LogLevel:    v.text("log.level"), LogFormat: v.text("log.format"),
 		StopTimeout: v.duration("stop.timeout"),
 		Disk: Disk{Warn: v.size("disk.warn"), Min: v.size("disk.min"),
 			Ballast: v.size("disk.ballast")},
