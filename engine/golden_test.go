@@ -135,6 +135,7 @@ func writeGolden(t *testing.T) golden {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	if *updateFlag {
+		mayUpdate(t, goldenVersion)
 		storeGolden(t, goldenVersion, writeGolden(t))
 	}
 	for _, version := range readableVersions {

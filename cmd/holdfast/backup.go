@@ -159,6 +159,7 @@ type watched struct {
 	err  error
 }
 
+// Read fails as what it reads from.
 func (w *watched) Read(p []byte) (int, error) {
 	n, err := w.r.Read(p)
 	w.idle.Reset(nextByteWait)

@@ -137,6 +137,7 @@ func (k *backupKeys) encrypt(w io.Writer) (io.WriteCloser, error) {
 
 type plainWriter struct{ io.Writer }
 
+// Close returns nil.
 func (plainWriter) Close() error { return nil }
 
 // ageIntro is how an encrypted file begins.

@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"holdfast/raftstore"
 )
 
 func TestPrecedence(t *testing.T) {
@@ -72,6 +74,9 @@ func sample(t *testing.T, s Setting) [3]string {
 		return [3]string{"http://a:1", "http://b:2", "https://c"}
 	case SecretID:
 		return [3]string{"hf_secret", "env:A", "file:/b"}
+	case Entries:
+		return [3]string{"1:0000000000000001,2:0000000000000002", "3:0000000000000003",
+			"4:0000000000000004"}
 	case Name, Path, Text, File:
 		return [3]string{"a", "b", "c"}
 	}
@@ -258,5 +263,24 @@ func TestAnOpenPeerPortIsSecuredOrMeant(t *testing.T) {
 		} else {
 			assert.ErrorContains(t, err, c.fault, c.environ)
 		}
+	}
+}
+
+func TestEntriesMayBeGivenMoreThanOnce(t *testing.T) {
+	t.Parallel()
+	fs := pflag.NewFlagSet("x", pflag.ContinueOnError)
+	Register(fs, All)
+	require.NoError(t, fs.Parse([]string{"--skip-entry", "1:0000000000000001", "--skip-entry",
+		"2:0000000000000abc"}))
+	v, err := Load(Sources{Flags: fs})
+	require.NoError(t, err)
+	assert.Equal(t, []raftstore.SkipEntry{{Index: 1, Checksum: 1}, {Index: 2, Checksum: 0xabc}},
+		v.Node().SkipEntries)
+	v, err = Load(Sources{File: yamlFile(t, "skip:\n  entry: ['1:0000000000000001', '2:0000000000000002']\n")})
+	require.NoError(t, err)
+	assert.Len(t, v.Node().SkipEntries, 2)
+	for _, text := range []string{"1", "1:1", "1:0000000000000001,1:0000000000000002"} {
+		_, err := Load(Sources{Environ: []string{"HOLDFAST_SKIP_ENTRY=" + text}})
+		assert.ErrorContains(t, err, "skip.entry", text)
 	}
 }
