@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/raft"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -73,23 +72,7 @@ func replayLog(t *testing.T, dir string, index uint64) *engine.Ledger {
 	require.NoError(t, err)
 	defer log.Close()
 	l := engine.New(engine.Options{})
-	var out engine.Output
-	for i := uint64(1); i <= index; i++ {
-		var e raft.Log
-		require.NoError(t, log.GetLog(i, &e))
-		if e.Type == raft.LogCommand {
-			meant, err := sameTerm(&e)
-			require.NoError(t, err)
-			if meant {
-				entry, err := engine.OpenEntry(e.Data)
-				require.NoError(t, err)
-				l.SkipTo(i - 1)
-				l.Apply(i, entry, &out)
-				continue
-			}
-		}
-		l.SkipTo(i)
-	}
+	applyBehind(t, l, log, index)
 	return l
 }
 
