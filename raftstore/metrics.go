@@ -100,6 +100,8 @@ func (m *metrics) gauges(s *Store) {
 	})
 	m.ledger(s, "replay_horizon_seconds", "For how long an answer is remembered.",
 		func(l *engine.Ledger) float64 { return float64(l.Horizon()) / 1000 })
+	m.ledger(s, "apply_version", "What apply does: the version that every member can follow.",
+		func(l *engine.Ledger) float64 { return float64(l.Limits().ApplyVersion) })
 	m.ledger(s, "event_sequence", "Sequence of the newest event.",
 		func(l *engine.Ledger) float64 { return float64(l.LastEvent()) })
 	m.ledger(s, "skus", "SKUs defined.",

@@ -93,11 +93,16 @@ func (b backing) toFile(ctx context.Context) error {
 	if err = errors.Join(err, f.close()); err != nil {
 		return err
 	}
+	if b.events && head.Events.Seq > 0 && head.Events.First == 0 {
+		// It was sent a checkpoint lately, and the events behind that are still on their way.
+		fmt.Fprintf(b.stderr, "holdfast: node %s has no events of before the backup, so %s has none: ask "+
+			"another node for one with them\n", head.Node, b.file)
+	}
 	if b.out.form == "json" {
 		return b.out.json(map[string]any{"file": b.file, "index": head.Index, "term": head.Term,
 			"digest": digestText(head), "cluster_id": head.ClusterID, "node": head.Node,
 			"created": head.Created, "bytes": f.written, "encrypted": b.keys.any(),
-			"last_event": head.Events.Seq})
+			"first_event": head.Events.First, "last_event": head.Events.Seq})
 	}
 	return b.out.rows([]string{"file", "index", "digest", "bytes", "node"},
 		[][]any{{b.file, head.Index, digestText(head), f.written, head.Node}})
