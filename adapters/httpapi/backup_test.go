@@ -121,6 +121,23 @@ func TestABackupEndsWithItsClient(t *testing.T) {
 	}
 }
 
+func TestAPauseOfTheStoreIsNotTheClients(t *testing.T) {
+	t.Parallel()
+	s := serve(t, newFake(), func(c *Config) { c.WriteTimeout = 200 * time.Millisecond })
+	piece := make([]byte, 256<<10)
+	b := newFakeBackup(func(w io.Writer) error {
+		for range 2 {
+			if _, err := w.Write(piece); err != nil {
+				return err
+			}
+			time.Sleep(300 * time.Millisecond) // the store paces itself
+		}
+		return nil
+	})
+	s.backsUp(b)
+	require.Len(t, s.do("POST", "/v1/backup", "").text, 2*len(piece))
+}
+
 func TestASlowClientOfABackupIsGivenUp(t *testing.T) {
 	t.Parallel()
 	s := serve(t, newFake())
