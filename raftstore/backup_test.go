@@ -67,8 +67,9 @@ func dump(t *testing.T, l *engine.Ledger) []string {
 // without any checkpoint.
 func replayLog(t *testing.T, dir string, index uint64) *engine.Ledger {
 	t.Helper()
-	log, err := OpenRaftLog(LogConfig{Dir: dir, SegmentBytes: 16 << 20,
-		Fatal: func(what string, err error) { t.Error(what, err) }})
+	log, err := OpenRaftLog(LogConfig{Dir: dir, Votes: filepath.Join(filepath.Dir(dir), voteFileName),
+		SegmentBytes: 16 << 20,
+		Fatal:        func(what string, err error) { t.Error(what, err) }})
 	require.NoError(t, err)
 	defer log.Close()
 	l := engine.New(engine.Options{})
@@ -146,6 +147,9 @@ func TestABackupTakenUnderLoadIsRestoredAndEqual(t *testing.T) {
 	assert.Equal(t, uint64(head.Digest), again.Restored, "nothing but the cluster's id is left out")
 	again.Restored = 0
 	assert.Equal(t, report, again)
+	folder, err := VerifyFolder(t.Context(), dir)
+	require.NoError(t, err)
+	assert.True(t, folder.Good, "%+v", folder)
 	restored, meta := restoredLedger(t, dir)
 	assert.Equal(t, head.Index, restored.Index())
 	assert.Equal(t, source.Digest(), restored.Digest())

@@ -108,16 +108,26 @@ func TestFoldersOfEveryVersionOpen(t *testing.T) {
 // the ledger's time there.
 func requireState(t *testing.T, dir string, want folderFixture) (now int64) {
 	t.Helper()
-	p := parts{}
-	conf := Config{Node: "n1", Dir: dir, LogSegmentBytes: 1 << 20}.WithDefaults()
-	require.NoError(t, p.openDisk(conf, func(err error) { t.Error(err) }))
-	defer func() { require.NoError(t, p.close()) }()
-	require.Equal(t, want.Checkpoint, p.ledger.Index())
-	require.Equal(t, want.Digest, hexUint64(p.ledger.Digest()))
-	applyBehind(t, p.ledger, p.log, want.Index)
-	require.Equal(t, want.Final, hexUint64(p.ledger.Digest()))
-	require.Equal(t, want.Dump, dumpSum(t, p.ledger))
-	return p.ledger.Now()
+	folder, err := OpenFolder(dir, "n1")
+	require.NoError(t, err)
+	defer folder.Close()
+	c, err := OpenCheckpoints(CheckpointConfig{Dir: folder.CheckpointDir(),
+		Owner: func() Owner { return Owner{ClusterID: want.ClusterID, Incarnation: 1} }})
+	require.NoError(t, err)
+	defer c.Close()
+	l, meta, err := c.Load()
+	require.NoError(t, err)
+	require.Equal(t, want.Checkpoint, l.Index())
+	require.Equal(t, want.Digest, hexUint64(l.Digest()))
+	log, err := OpenRaftLog(LogConfig{Dir: folder.LogDir(), Votes: folder.VotePath(), SegmentBytes: 1 << 20,
+		Fatal: func(what string, err error) { t.Error(what, err) }})
+	require.NoError(t, err)
+	defer log.Close()
+	require.NoError(t, AlignLog(log, meta, true, folder.LogDir()))
+	applyBehind(t, l, log, want.Index)
+	require.Equal(t, want.Final, hexUint64(l.Digest()))
+	require.Equal(t, want.Dump, dumpSum(t, l))
+	return l.Now()
 }
 
 // applyBehind applies the entries of a log behind what l has, up to an index.

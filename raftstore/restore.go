@@ -228,20 +228,18 @@ func writeLedger(sink BlockSink, l *engine.Ledger, events EventMark) error {
 	return nil
 }
 
-// raftTermKey is where raft keeps its term.
-var raftTermKey = []byte("CurrentTerm")
-
 // writeLog makes the log as it is behind a checkpoint when nothing follows it: empty, in the term of
 // the checkpoint, so that terms go on rising, and deleted up to it, as FitLog wants.
 func (t *restoring) writeLog(h BackupHead) (err error) {
 	var fatal error
-	log, err := OpenRaftLog(LogConfig{Dir: t.folder.LogDir(), SegmentBytes: minSegmentBytes,
-		Fatal:  func(what string, err error) { fatal = fmt.Errorf("%s: %w", what, err) },
-		Logger: t.cfg.Logger})
+	log, err := OpenRaftLog(LogConfig{Dir: t.folder.LogDir(), Votes: t.folder.VotePath(),
+		SegmentBytes: minSegmentBytes,
+		Fatal:        func(what string, err error) { fatal = fmt.Errorf("%s: %w", what, err) },
+		Logger:       t.cfg.Logger})
 	if err != nil {
 		return err
 	}
-	err = log.SetUint64(raftTermKey, h.Term)
+	err = log.SetUint64([]byte(keyTerm), h.Term)
 	if err == nil {
 		err = log.SetUint64(emptiedAtKey, h.Index)
 	}
@@ -251,7 +249,8 @@ func (t *restoring) writeLog(h BackupHead) (err error) {
 // undo deletes what was made; LOCK stays, as it holds nothing.
 func (t *restoring) undo() error {
 	var err error
-	for _, name := range append(slices.Clone(dataFolders), identityFile, identityFile+".tmp") {
+	for _, name := range append(slices.Clone(dataFolders), voteFileName, identityFile,
+		identityFile+".tmp") {
 		err = errors.Join(err, os.RemoveAll(t.folder.Path(name)))
 	}
 	if err == nil { // else it says that the folder is not to be used

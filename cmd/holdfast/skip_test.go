@@ -21,6 +21,7 @@ import (
 func plantPoison(t *testing.T, data string) uint64 {
 	t.Helper()
 	log, err := raftstore.OpenRaftLog(raftstore.LogConfig{Dir: filepath.Join(data, "log"),
+		Votes: filepath.Join(data, "VOTE"),
 		Fatal: func(what string, err error) { t.Error(what, err) }})
 	require.NoError(t, err)
 	last, err := log.LastIndex()
