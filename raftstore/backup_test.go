@@ -390,7 +390,8 @@ func TestEventFilesTravelWhole(t *testing.T) {
 			last = p
 		}
 		require.Equal(t, mark, EventMark{First: mark.First, Seq: last.last, Segment: last.header.number,
-			Offset: last.bytes, Checksum: last.sum})
+			Offset: last.bytes, Checksum: last.sum, Begin: last.header.first,
+			PrevBytes: last.header.prevBytes, PrevSum: last.header.prevSum})
 		return nil
 	}
 	require.NoError(t, prove(-1, func([]byte) {}))

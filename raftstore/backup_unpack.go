@@ -128,8 +128,9 @@ func (u *unpacking) complete() error {
 	}
 	found := eventsMark{Seq: h.Events.Seq}
 	if p := u.last; p != nil {
-		found.set(EventMark{First: u.firstEvent(), Seq: p.last, Segment: p.header.number,
-			Offset: p.bytes, Checksum: p.sum})
+		found = recordMark(EventMark{First: u.firstEvent(), Seq: p.last, Segment: p.header.number,
+			Offset: p.bytes, Checksum: p.sum, Begin: p.header.first, PrevBytes: p.header.prevBytes,
+			PrevSum: p.header.prevSum})
 	}
 	if found != h.Events {
 		return damaged(u.name, "its head says events %+v, and it has %+v", h.Events, found)

@@ -3,15 +3,16 @@ package raftstore
 import (
 	"fmt"
 	"os"
+	"time"
 )
 
 // segmentFile is an event file that is open for reading, and how much of it is meant. It stays
 // readable when retention deletes it.
 type segmentFile struct {
-	number, first uint64
-	head          uint64 // checksum of its header
-	bytes         int64
-	file          *os.File
+	segmentHeader
+	head  uint64 // checksum of its header
+	bytes int64
+	file  *os.File
 }
 
 // openSegments opens the kept files as far as they are durable up to mark and hold events up to seq,
@@ -54,10 +55,12 @@ func (e *EventFiles) openSegments(mark EventMark, seq uint64) (
 	}
 	last.bytes = r.offset
 	return open, EventMark{First: open[0].first, Seq: seq, Segment: last.number, Offset: r.offset,
-		Checksum: r.seed}, nil
+		Checksum: r.seed, Begin: last.first, PrevBytes: last.prevBytes, PrevSum: last.prevSum}, nil
 }
 
-// openUpTo opens the files up to mark that begin with an event up to seq.
+// openUpTo opens the files up to mark that begin with an event up to seq. It fails with *NoLeaderError
+// while the front of one of them is still being fetched after an install, or with an error of the file
+// system.
 func (e *EventFiles) openUpTo(mark EventMark, seq uint64) ([]segmentFile, error) {
 	e.mu.RLock() // so that Retain, which forgets files before it deletes them, waits
 	defer e.mu.RUnlock()
@@ -65,6 +68,10 @@ func (e *EventFiles) openUpTo(mark EventMark, seq uint64) ([]segmentFile, error)
 	for _, s := range e.mu.segments {
 		if s.number > mark.Segment || s.first > seq {
 			break
+		}
+		if s.hole() {
+			return open, &NoLeaderError{After: time.Second,
+				Why: "this node still fetches its events: ask another one, or leave the events out"}
 		}
 		f, err := os.Open(s.path)
 		if err != nil {
@@ -74,8 +81,7 @@ func (e *EventFiles) openUpTo(mark EventMark, seq uint64) ([]segmentFile, error)
 		if s.number == mark.Segment {
 			size = min(size, mark.Offset)
 		}
-		open = append(open, segmentFile{number: s.number, first: s.first, head: s.head, bytes: size,
-			file: f})
+		open = append(open, segmentFile{segmentHeader: s.segmentHeader, head: s.head, bytes: size, file: f})
 	}
 	return open, nil
 }
