@@ -284,6 +284,8 @@ func (l *Ledger) do(c Command, v *verdict) {
 		l.delete(c, v)
 	case *Configure:
 		l.configure(c)
+	case *Enrol:
+		l.enrol(c, v)
 	default:
 		panic(fmt.Sprintf("engine: no way to do a %T", c))
 	}

@@ -177,6 +177,9 @@ func (c *Checker) digest() {
 	for n := uint32(1); n < l.names.skuNext; n++ {
 		d.add(l.hashSKU(n))
 	}
+	for _, row := range l.nodes {
+		d.add(row.hash())
+	}
 	for _, row := range l.names.locations.rows {
 		d.add(hashLocation(row))
 	}

@@ -235,6 +235,16 @@ type Configure struct {
 	Limits Limits
 }
 
+// Enrol notes under which incarnation a node takes part: a node that comes back without its disk must
+// take a higher one. A zero Folder keeps the incarnation for a folder that is still to be made.
+//
+// Refused: incarnation-used (a higher one is known, or this one with another folder), limit-reached.
+type Enrol struct {
+	Node        string // 1 to 64 letters, digits, '-' and '_'
+	Incarnation int64  // from 1
+	Folder      [16]byte
+}
+
 // Limits are bounds that can change an outcome, so they are state and not one node's flag.
 type Limits struct {
 	ClusterID     [16]byte // given once; a later one is ignored

@@ -43,6 +43,8 @@ func (f *faults) check(c Command) {
 		c.check(f)
 	case *Group:
 		c.check(f)
+	case *Enrol:
+		c.check(f)
 	case *Tick:
 	default:
 		panic(fmt.Sprintf("engine: no way to check a %T", c))
@@ -218,6 +220,13 @@ func (c *Configure) check(f *faults) {
 		known = ApplyVersion
 	}
 	f.between(field{leaf: "apply_version"}, c.Limits.ApplyVersion, 0, known)
+}
+
+func (c *Enrol) check(f *faults) {
+	if !nodeName(c.Node) {
+		f.add(field{leaf: "node"}, "must be 1 to 64 letters, digits, dashes or underscores")
+	}
+	f.between(field{leaf: "incarnation"}, c.Incarnation, 1, MaxIncarnation)
 }
 
 func (c *Group) check(f *faults) {

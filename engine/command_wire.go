@@ -24,6 +24,7 @@ const (
 	kindTick
 	kindConfigure
 	kindGroup
+	kindEnrol
 	kindEnd
 )
 
@@ -46,6 +47,7 @@ func (c *Mirror) kind() kind         { return kindMirror }
 func (c *Tick) kind() kind           { return kindTick }
 func (c *Configure) kind() kind      { return kindConfigure }
 func (c *Group) kind() kind          { return kindGroup }
+func (c *Enrol) kind() kind          { return kindEnrol }
 
 // newCommand returns an empty command of a kind, or nil when there is none.
 func newCommand(k kind) Command {
@@ -88,6 +90,8 @@ func newCommand(k kind) Command {
 		return new(Configure)
 	case kindGroup:
 		return new(Group)
+	case kindEnrol:
+		return new(Enrol)
 	}
 	return nil
 }
@@ -234,6 +238,14 @@ func (c *Configure) wire(x *coder) {
 	x.int(&c.Limits.EventsMax)
 	x.int(&c.Limits.ShortfallStep)
 	x.int(&c.Limits.ApplyVersion)
+}
+
+func (c *Enrol) wire(x *coder) {
+	x.string(&c.Node)
+	x.int(&c.Incarnation)
+	for i := range c.Folder {
+		codeByte(x, &c.Folder[i])
+	}
 }
 
 func (c *Group) wire(x *coder) {

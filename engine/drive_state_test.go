@@ -58,6 +58,7 @@ func (d *driver) compareTouched(events int) string {
 	}{
 		{"index", w.index, l.Index()}, {"now", w.now, l.Now()}, {"due", w.due, l.Due()},
 		{"last event", w.lastEvent, l.LastEvent()}, {"limits", w.limits, l.Limits()},
+		{"nodes", fmt.Sprint(w.nodes), fmt.Sprint(l.Enrolments())},
 		{"unfinished", false, l.Unfinished()},
 		{"answers", int64(len(w.answers)), l.Counts().Results},
 		{"reservations", int64(len(w.reservations)), l.Counts().Reservations},

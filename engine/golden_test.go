@@ -35,6 +35,9 @@ location fba fba master=amazon
 channel web shopify dedicated split locations=main,east priority=1 percent=250 max=90 min=1
 channel amz amazon pooled locations=fba buffer=2 threshold=3
 configure results_max=1000 results_age=60000 events_max=4096 shortfall_step=100 apply_version=1 cluster=golden
+enrol n1 1 folder=abc
+enrol n1 1
+enrol n2 3
 --
 set A main 20 source=wms as_of=900 basis=-3 key=one
 set B main 30 source=wms

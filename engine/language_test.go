@@ -29,6 +29,7 @@ import (
 //	mirror m1 amz as_of=7 A@fba1:3
 //	tick
 //	configure results_max=2 results_age=1000 shortfall_step=1 cluster=abc
+//	enrol n1 2 folder=abc
 //	group atomic                   (its commands follow, indented)
 //
 // Every command takes key=K.
@@ -155,6 +156,10 @@ func (w *words) command(verb string) engine.Command {
 			Source: w.option("source"), Reason: w.option("reason")}
 	case "tick":
 		return &engine.Tick{}
+	case "enrol":
+		c := &engine.Enrol{Node: w.next(), Incarnation: w.number(w.next())}
+		copy(c.Folder[:], w.option("folder"))
+		return c
 	case "group":
 		return &engine.Group{Atomic: w.flag("atomic")}
 	}

@@ -14,6 +14,7 @@ type Ledger struct {
 	skipped  uint64 // chain of the entries that had no effect, see SkipEntry
 	epoch    uint8  // rows of this epoch need no before-image; see sweep.go
 
+	nodes     map[string]*nodeRow // every node that was ever enrolled, by name
 	names     names
 	wheel     wheel
 	remember  remembered
@@ -63,6 +64,7 @@ func New(o Options) *Ledger {
 		knows:  ApplyVersion,
 		epoch:  1,
 	}
+	l.nodes = map[string]*nodeRow{}
 	l.names.init()
 	l.remember.head, l.remember.tail = 1, 1
 	return l

@@ -12,6 +12,9 @@ const (
 	MaxLocations        = 10_000
 	MaxChannels         = 10_000
 	MaxSKUs             = 1 << 26
+	MaxNodes            = 10_000  // names of nodes that were ever enrolled
+	MaxIncarnation      = 1 << 40 // of a node
+	MaxNodeBytes        = 64
 	MaxSKUBytes         = 255
 	MaxIDBytes          = 128
 	MaxRefBytes         = 128

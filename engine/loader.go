@@ -173,6 +173,13 @@ func (ld *Loader) loadMeta() {
 	l := New(Options{ShardBits: uint(max(m.bits, 1))})
 	l.index, l.now, l.due, l.seq, l.eventSeq = m.index, m.now, m.due, m.seq, m.eventSeq
 	l.limits, l.skipped = m.limits, m.skipped
+	for i, e := range m.nodes {
+		if !ld.ok(e.good() && (i == 0 || e.Node > m.nodes[i-1].Node),
+			"the nodes are not in order, or one is none") {
+			return
+		}
+		l.setNode(&nodeRow{Enrolment{strings.Clone(e.Node), e.Incarnation, e.Folder}})
+	}
 	l.remember.head, l.remember.tail = m.head, m.head
 	l.remember.firstChunk = m.head / rememberedChunk
 	ld.l = l

@@ -30,6 +30,8 @@ const (
 	InsufficientStock
 	NotAttempted // another op of the same atomic group was refused
 	Overloaded   // the entry holds too much work; not remembered, safe to send again
+	// IncarnationUsed says that a node was enrolled under that incarnation, or a higher one, already.
+	IncarnationUsed
 	refusalEnd
 )
 
@@ -38,7 +40,7 @@ var refusals = texts[Refusal]{
 	"unknown-reservation", "unknown-location", "unknown-sku", "not-listed", "kit-nested",
 	"kit-without-stock", "limit-reached", "quantity-overflow", "not-master", "in-use",
 	"as-of-too-old", "expired", "wrong-state", "insufficient-stock", "not-attempted",
-	"overloaded",
+	"overloaded", "incarnation-used",
 }
 
 // String returns the stable wire name, such as "insufficient-stock".

@@ -328,7 +328,7 @@ func showAll(l *engine.Ledger) (all []string) {
 	show := func(v any) { all = append(all, fmt.Sprintf("%+v", v)) }
 	next, ok := l.NextDeadline()
 	show([]any{next, ok, l.DueUpTo(1<<50, 1), l.Index(), l.Now(), l.Due(), l.Limits(),
-		l.LastEvent(), l.Unfinished(), l.Horizon()})
+		l.LastEvent(), l.Unfinished(), l.Horizon(), l.Enrolments()})
 	show(l.Locations(0, 100))
 	channels := l.Channels(0, 100)
 	show(channels)

@@ -95,6 +95,9 @@ func spellCommand(c engine.Command) *spelling {
 			option("reason", c.Reason, "")
 	case *engine.Tick:
 		return spell("tick")
+	case *engine.Enrol:
+		return spell("enrol", c.Node, c.Incarnation).
+			option("folder", string(bytes.TrimRight(c.Folder[:], "\x00")), "")
 	case *engine.Group:
 		return spell("group").flag("atomic", c.Atomic)
 	case *engine.DefineSKU, *engine.DefineLocation, *engine.DefineChannel, *engine.Delete,

@@ -19,6 +19,7 @@ type metaRecord struct {
 	skipped  uint64
 	limits   Limits
 	pending  []pendingShortfall
+	nodes    []Enrolment // by name
 }
 
 // pendingShortfall is a row that waits in Ledger.shortfall.
@@ -47,6 +48,7 @@ func (r *metaRecord) wire(x *coder) {
 	limits.wire(x)
 	r.limits = limits.Limits
 	codeList(x, &r.pending, 1<<30, pendingWire)
+	codeList(x, &r.nodes, MaxNodes, enrolmentWire)
 }
 
 func pendingWire(x *coder, p *pendingShortfall) {
@@ -63,7 +65,7 @@ func (s *Sweep) writeFront() {
 		seq: l.seq, eventSeq: l.eventSeq, skuNext: uint64(l.names.skuNext),
 		head: l.remember.head, tail: l.remember.tail, digest: s.Digest, limits: l.limits,
 		skipped: l.skipped,
-		marks:   uint64(len(s.marks)), shorts: uint64(len(s.shorts)),
+		marks:   uint64(len(s.marks)), shorts: uint64(len(s.shorts)), nodes: l.Enrolments(),
 	}
 	for _, ref := range l.shortfall {
 		row := l.stockAt(ref)

@@ -271,6 +271,7 @@ func (w *twin) clone() *twin {
 		c.reservations[i] = v.clone()
 	}
 	c.answers = slices.Clone(w.answers)
+	c.nodes = slices.Clone(w.nodes)
 	c.touched = maps.Clone(w.touched)
 	c.events = slices.Clone(w.events)
 	return &c

@@ -18,6 +18,7 @@ type twin struct {
 	index    uint64
 	now, due int64
 	limits   engine.Limits
+	nodes    []engine.Enrolment // by name
 
 	skus      []*twinSKU // by number, from 1; place 0 is empty
 	locations []*twinLocation
@@ -144,6 +145,8 @@ func (w *twin) perform(c engine.Command, r *engine.Result) []rowKey {
 	case *engine.Tick:
 	case *engine.Configure:
 		w.configure(c)
+	case *engine.Enrol:
+		w.enrol(c, r)
 	default:
 		panic(fmt.Sprintf("the twin does not know %T", c))
 	}
@@ -303,6 +306,28 @@ func (w *twin) configure(c *engine.Configure) {
 	set(&w.limits.EventsMax, c.Limits.EventsMax)
 	set(&w.limits.ShortfallStep, c.Limits.ShortfallStep)
 	w.limits.ApplyVersion = max(w.limits.ApplyVersion, c.Limits.ApplyVersion)
+}
+
+func (w *twin) enrol(c *engine.Enrol, r *engine.Result) {
+	next := engine.Enrolment{Node: c.Node, Incarnation: c.Incarnation, Folder: c.Folder}
+	for i, e := range w.nodes {
+		if e.Node != c.Node || e == next {
+			continue
+		}
+		claims := e.Incarnation == c.Incarnation && e.Folder == [16]byte{}
+		if c.Incarnation <= e.Incarnation && !claims {
+			r.Refusal = engine.IncarnationUsed
+			return
+		}
+		w.nodes[i] = next
+		return
+	}
+	if !slices.Contains(w.nodes, next) {
+		w.nodes = append(w.nodes, next)
+		slices.SortFunc(w.nodes, func(a, b engine.Enrolment) int {
+			return strings.Compare(a.Node, b.Node)
+		})
+	}
 }
 
 // contentOf is the command as a text: what a key is compared by. What the proposer looked up for a

@@ -32,6 +32,8 @@ func twinInvalid(c engine.Command) bool {
 		return badID(id)
 	case *engine.Transfer:
 		return badID(id) || badQty(c.Qty, 1) || c.From == c.To
+	case *engine.Enrol:
+		return strings.Contains(c.Node, ".") || c.Incarnation < 1
 	case *engine.Group:
 		for _, op := range c.Ops {
 			if twinInvalid(op) || reservationOf(op) == "" && !isStock(op) {

@@ -213,6 +213,8 @@ func (w *world) command() engine.Command {
 		return &engine.Tick{}
 	case n < 9:
 		return w.memory()
+	case n < 11:
+		return w.enrol()
 	case n < 16:
 		g := &engine.Group{Atomic: w.chance(60)}
 		for range 1 + w.IntN(5) {
@@ -231,6 +233,14 @@ func (w *world) memory() engine.Command {
 	}
 	return &engine.Configure{Limits: engine.Limits{ResultsMax: 30 + int64(w.IntN(300)),
 		ResultsAge: 20_000 + int64(w.IntN(100_000))}}
+}
+
+// enrol is of few nodes and folders, so that some are refused.
+func (w *world) enrol() engine.Command {
+	c := &engine.Enrol{Node: w.pick([]string{"n1", "n2", "n3", "n.4"}),
+		Incarnation: int64(w.IntN(5))}
+	copy(c.Folder[:], w.pick([]string{"", "x", "y"}))
+	return c
 }
 
 func (w *world) definition() engine.Command {

@@ -62,6 +62,7 @@ var outcomeRows = []outcome{
 	{engine.LimitReached.String(), 409, "A limit of the ledger is reached", remembered},
 	{engine.QuantityOverflow.String(), 409, "The balance would be too large", remembered},
 	{engine.NotMaster.String(), 409, "Another system says how many units are there", remembered},
+	{engine.IncarnationUsed.String(), 409, "The node takes part under another incarnation", remembered},
 	{engine.InUse.String(), 409, "It is still in use", remembered},
 	{engine.AsOfTooOld.String(), 422, "The movements since as_of are no longer kept", remembered},
 	{engine.ReservationExpired.String(), 410, "The units have expired", remembered},
