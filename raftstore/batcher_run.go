@@ -145,7 +145,7 @@ func (s *Store) openTerm(l *leadership) error {
 	s.startClock(l)
 	if s.machine.clusterID() == ([16]byte{}) {
 		configure := &engine.Configure{Limits: engine.Limits{ClusterID: newClusterID()}}
-		if err := s.internal(l, engine.Op{Command: configure}); err != nil {
+		if err := s.internal(l, engine.Op{Command: configure}, s.enrolSelf()); err != nil {
 			return &NoLeaderError{Why: "the cluster's id: " + err.Error(), After: retrySoon}
 		}
 	}

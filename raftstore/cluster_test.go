@@ -33,6 +33,9 @@ type node struct {
 	log         *MemLog
 	checkpoints *MemCheckpoints
 	events      *MemEventLog
+	identity    *MemIdentity
+	listed      []Peer   // its --peers; nil: every node that the cluster began with
+	join        []string // its --join
 	*Store
 	stop  context.CancelFunc
 	ran   chan error
@@ -49,7 +52,8 @@ func inBubble(t *testing.T, n int, tune func(*Config), body func(t *testing.T, c
 			c.nodes = append(c.nodes, &node{
 				name: fmt.Sprintf("n%d", i+1), addr: fmt.Sprintf("127.0.0.%d:1", i+1),
 				log: NewMemLog(checkpoints.Floor), checkpoints: checkpoints,
-				events: NewMemEventLog(),
+				events:   NewMemEventLog(),
+				identity: NewMemIdentity(fmt.Sprintf("n%d", i+1), firstIncarnation),
 			})
 		}
 		for _, n := range c.nodes {
@@ -68,7 +72,8 @@ func inBubble(t *testing.T, n int, tune func(*Config), body func(t *testing.T, c
 func (c *cluster) start(n *node) {
 	c.t.Helper()
 	conf := Config{Node: n.name, Dir: "none", HTTP: "http-" + n.name}
-	if len(c.nodes) > 1 {
+	conf.Peers, conf.Join = n.listed, n.join
+	if conf.Peers == nil && conf.Join == nil && len(c.nodes) > 1 {
 		for _, p := range c.nodes {
 			conf.Peers = append(conf.Peers, Peer{Node: p.name, Addr: p.addr})
 		}
@@ -82,9 +87,9 @@ func (c *cluster) start(n *node) {
 	require.NoError(c.t, conf.Validate())
 	s := newStore(conf)
 	p := parts{
-		id:  Identity{Node: n.name, Incarnation: firstIncarnation}.RaftID(),
+		id:  n.identity.Identity().RaftID(),
 		log: n.log, checkpoints: n.checkpoints, events: n.events,
-		setCluster: func(string) error { return nil },
+		identity: n.identity,
 	}
 	has, err := p.load()
 	require.NoError(c.t, err)

@@ -29,6 +29,9 @@ type Config struct {
 	// Peers lists every node of a new cluster, this one among them, the same on each. Empty: one
 	// node alone.
 	Peers []Peer
+	// Join lists the peer ports of some members of a cluster that this node, when its folder is
+	// empty, asks to be let in. A node that has it never forms a cluster of its own.
+	Join []string
 	// TLS secures the peer port; unset, it is plain, and whoever reaches it can do all that a node can.
 	TLS PeerTLS
 
@@ -132,10 +135,15 @@ func (c Config) Validate() error {
 }
 
 func (c Config) peerFaults() []error {
-	if len(c.Peers) == 0 {
-		return nil
-	}
 	var faults []error
+	for _, addr := range c.Join {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			faults = append(faults, fmt.Errorf("join: address %q: %w", addr, err))
+		}
+	}
+	if len(c.Peers) == 0 {
+		return faults
+	}
 	self := false
 	nodes, addrs := map[string]bool{}, map[string]bool{}
 	for _, p := range c.Peers {

@@ -176,16 +176,28 @@ func (f *Folder) RaftID() raft.ServerID { return f.Identity().RaftID() }
 func (f *Folder) SetClusterID(id string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	path := f.Path(identityFile)
-	switch f.mu.identity.ClusterID {
-	case id:
+	return f.changeLocked(func(next *Identity) { next.ClusterID = id })
+}
+
+// SetLetIn remembers that this incarnation may take part, since term, in the cluster, whose id may
+// be "". It returns nil once that is durable, *ForeignClusterError when the folder is another
+// cluster's, or the error of the file system; then the old one stands.
+func (f *Folder) SetLetIn(cluster string, term uint64) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.changeLocked(func(next *Identity) { next.letIn(cluster, term) })
+}
+
+// changeLocked replaces IDENTITY when change changes it. It fails as SetLetIn.
+func (f *Folder) changeLocked(change func(*Identity)) error {
+	path, next := f.Path(identityFile), f.mu.identity
+	change(&next)
+	if next == f.mu.identity {
 		return nil
-	case "":
-	default:
-		return &ForeignClusterError{File: path, Found: f.mu.identity.ClusterID, Want: id}
 	}
-	next := f.mu.identity
-	next.ClusterID = id
+	if old := f.mu.identity.ClusterID; old != "" && next.ClusterID != old {
+		return &ForeignClusterError{File: path, Found: old, Want: next.ClusterID}
+	}
 	if err := identitySeal.replace(path, next); err != nil {
 		return err
 	}

@@ -21,7 +21,9 @@ func TestFolderIsMadeAndFoundAgain(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "a", "b")
 	f := openTestFolder(t, dir, "n1")
-	assert.Equal(t, Identity{Node: "n1", Incarnation: 1, Format: 1}, f.Identity())
+	folder := f.Identity().Folder
+	assert.Len(t, folder, 32)
+	assert.Equal(t, Identity{Node: "n1", Incarnation: 1, Format: 1, Folder: folder}, f.Identity())
 	assert.Equal(t, "n1.1", string(f.RaftID()))
 	for _, path := range []string{f.LogDir(), f.CheckpointDir(), f.EventDir(), f.BodyDir()} {
 		assert.DirExists(t, path)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,39 +47,54 @@ func raftConfig(c Config, id raft.ServerID, leads chan<- bool) *raft.Config {
 	return r
 }
 
-// form bootstraps an empty folder: a node without peers is a cluster of itself, and every node of a
-// static list writes the same first configuration, which raft allows. A folder that holds anything
-// is left as it is.
+// form makes a cluster of one of an empty folder, if the node is to be one: it has neither a list of
+// peers nor anybody to join. All others wait for runFormation. It fails with the error of the disk.
 //
-// This is where an empty folder will first ask all listed peers, refuse when any of them knows a
-// cluster, and bootstrap only when a majority is empty with the same list. Until then a node whose
-// folder was wiped must not be started under its old name.
-//
-// It fails with the error of the disk.
+// IDENTITY is written first: when the process dies before raft has its configuration, the next start
+// finds a folder that was let in to no cluster and holds nothing, and goes on from here.
 func form(c Config, conf *raft.Config, p *parts) error {
+	if !c.alone() {
+		return nil
+	}
 	exists, err := raft.HasExistingState(p.log, p.log, p.checkpoints)
 	if err != nil {
 		return fmt.Errorf("look for raft's state: %w", err)
 	}
-	if exists {
+	if exists || p.identity.Identity().ClusterID != "" {
 		return nil
 	}
-	servers := []raft.Server{{ID: conf.LocalID, Address: p.transport.LocalAddr()}}
-	if len(c.Peers) > 0 {
-		servers = servers[:0]
-		for _, peer := range c.Peers {
-			servers = append(servers, raft.Server{
-				ID:      Identity{Node: peer.Node, Incarnation: firstIncarnation}.RaftID(),
-				Address: raft.ServerAddress(peer.Addr),
-			})
-		}
+	if err := p.identity.SetLetIn("", 0); err != nil {
+		return err
 	}
+	servers := []raft.Server{{ID: conf.LocalID, Address: p.transport.LocalAddr()}}
 	err = raft.BootstrapCluster(conf, p.log, p.log, p.checkpoints, p.transport,
 		raft.Configuration{Servers: servers})
 	if err != nil && !errors.Is(err, raft.ErrCantBootstrap) {
 		return fmt.Errorf("write the first configuration: %w", err)
 	}
 	return nil
+}
+
+// alone reports whether an empty folder becomes a cluster of one.
+func (c Config) alone() bool { return len(c.Peers) <= 1 && len(c.Join) == 0 }
+
+// firstConfiguration is what every node of a new cluster begins with: all of the list vote. It is
+// the same to the last byte on each, since it is the first entry of each log.
+func firstConfiguration(peers []Peer) raft.Configuration {
+	var servers []raft.Server
+	for _, peer := range sortedPeers(peers) {
+		servers = append(servers, raft.Server{
+			ID:      Identity{Node: peer.Node, Incarnation: firstIncarnation}.RaftID(),
+			Address: raft.ServerAddress(peer.Addr),
+		})
+	}
+	return raft.Configuration{Servers: servers}
+}
+
+func sortedPeers(peers []Peer) []Peer {
+	return slices.SortedFunc(slices.Values(peers), func(a, b Peer) int {
+		return strings.Compare(a.Node, b.Node)
+	})
 }
 
 // firstIncarnation is the incarnation that every node of a new cluster has.
@@ -90,39 +106,16 @@ func nodeName(id raft.ServerID) string {
 	return name
 }
 
-// addresses gives raft the address of a node as the configuration of this start says, so that a
-// node may move to another port; others are where raft's own configuration has them.
-type addresses map[string]string
-
-// ServerAddr fails when the node is not in the list of this start.
-func (a addresses) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
-	if addr, ok := a[nodeName(id)]; ok {
-		return raft.ServerAddress(addr), nil
-	}
-	return "", fmt.Errorf("node %s is not in the list of peers", id)
-}
-
-// addressesOf returns nil when there is no list.
-func addressesOf(c Config) raft.ServerAddressProvider {
-	if len(c.Peers) == 0 {
-		return nil
-	}
-	a := addresses{}
-	for _, p := range c.Peers {
-		a[p.Node] = p.Addr
-	}
-	return a
-}
-
-// rankOf is the node's place in the list, from 0: it keeps nodes from doing at one moment what only
-// one of them should.
-func rankOf(c Config) int {
-	for i, p := range c.Peers {
-		if p.Node == c.Node {
-			return i
+// rankOf is the node's place among the members, from 0: it keeps nodes from doing at one moment what
+// only one of them should.
+func rankOf(servers []raft.Server, own raft.ServerID) int {
+	rank := 0
+	for _, server := range servers {
+		if server.ID < own {
+			rank++
 		}
 	}
-	return 0
+	return rank
 }
 
 // newClusterID returns a random id, never zero.

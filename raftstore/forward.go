@@ -12,7 +12,10 @@ import (
 const (
 	callForward byte = 1 // run these commands, or only say an index
 	callStatus  byte = 2 // say how you are
+	callForming byte = 3 // say whether you know a cluster
+	callJoin    byte = 4 // let this node in
 	callEvents  byte = 5 // give bytes of an event segment
+	callChange  byte = 7 // change who the members are
 )
 
 // forwardVersion is the version of the two messages of callForward.
@@ -49,6 +52,12 @@ func (s *Store) handle(ctx context.Context, kind byte, body []byte) []byte {
 		return s.handleStatus()
 	case callEvents:
 		return s.handleEvents(body)
+	case callForming:
+		return s.handleForming(body)
+	case callJoin:
+		return s.handleJoin(ctx, body)
+	case callChange:
+		return s.handleChange(ctx, body)
 	}
 	return nil // a newer node's call: it takes an empty answer for "not here"
 }

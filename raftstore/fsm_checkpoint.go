@@ -24,7 +24,7 @@ func (s *Store) runCheckpoints(ctx context.Context) {
 		least := max(s.cfg.CheckpointBytes, s.machine.sweptBytes.Load())
 		// Nodes apply the same bytes; a tenth more for each place in the list keeps them from
 		// sweeping together. The leader will stagger them by its own knowledge one day: here.
-		least += least / 10 * int64(s.rank)
+		least += least / 10 * int64(s.rank())
 		if state := s.disk.state.Load(); state != nil && state.Level >= diskLow {
 			// A file of the log goes whole, so nothing less gives any space.
 			least = min(least, s.cfg.segmentOn(DiskSpace{Total: state.Total}))

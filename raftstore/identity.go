@@ -1,6 +1,7 @@
 package raftstore
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,13 +23,56 @@ type Identity struct {
 	// voter that lost its disk must never vote under its old id.
 	Incarnation uint64 `json:"incarnation"`
 	Format      int    `json:"format"`
-	// ClusterID is "" until the node has learnt it from the log.
+	// ClusterID is "" until the node has learnt it, from the log or when it was let in.
 	ClusterID string `json:"cluster_id"`
+	// Folder is the random id of this folder, in hexadecimal: a folder that was made anew under an
+	// old name has another one.
+	Folder string `json:"folder"`
+	// LetIn says that this incarnation may take part: it formed the cluster, or the leader let it in.
+	// It is on the disk before raft hears of anybody.
+	LetIn bool `json:"let_in"`
+	// SinceTerm is the term in which the leader let it in; it votes only in later ones.
+	SinceTerm uint64 `json:"since_term"`
+}
+
+// FolderID is Folder as bytes; zero when it is none.
+func (i Identity) FolderID() (id [16]byte) {
+	b, err := hex.DecodeString(i.Folder)
+	if err == nil && len(b) == len(id) {
+		copy(id[:], b)
+	}
+	return id
+}
+
+// newIdentity is that of a fresh folder, which was let in nowhere.
+func newIdentity(node string, incarnation uint64) Identity {
+	folder := newClusterID()
+	return Identity{
+		Node: node, Incarnation: incarnation, Format: folderFormat,
+		Folder: hex.EncodeToString(folder[:]),
+	}
 }
 
 // RaftID is the id of the node in raft, such as "n1.1".
 func (i Identity) RaftID() raft.ServerID {
 	return raft.ServerID(fmt.Sprintf("%s.%d", i.Node, i.Incarnation))
+}
+
+// letIn notes that the folder was let in.
+func (i *Identity) letIn(cluster string, term uint64) {
+	i.LetIn, i.SinceTerm = true, max(i.SinceTerm, term)
+	if cluster != "" {
+		i.ClusterID = cluster
+	}
+}
+
+// identityKeeper keeps what a node knows of itself, durably. Its twin in memory is MemIdentity.
+type identityKeeper interface {
+	Identity() Identity
+	// SetClusterID fails with *ForeignClusterError when another one is known.
+	SetClusterID(id string) error
+	// SetLetIn returns nil once it is durable that the node may take part.
+	SetLetIn(cluster string, term uint64) error
 }
 
 // ForeignFolderError says that a folder belongs to another node.
@@ -64,12 +108,13 @@ func loadIdentity(dir, node string) (Identity, error) {
 				return id, damaged(path, "it is missing, but there is data in %s", data)
 			}
 		}
-		id = Identity{Node: node, Incarnation: 1, Format: folderFormat}
+		id = newIdentity(node, firstIncarnation)
 		return id, identitySeal.replace(path, id)
 	case err != nil:
 		return id, err
-	case id.Format != folderFormat || id.Incarnation == 0:
-		return id, damaged(path, "format %d, incarnation %d", id.Format, id.Incarnation)
+	case id.Format != folderFormat || id.Incarnation == 0 || id.FolderID() == ([16]byte{}):
+		return id, damaged(path, "format %d, incarnation %d, folder %q", id.Format, id.Incarnation,
+			id.Folder)
 	case id.Node != node:
 		return id, &ForeignFolderError{File: path, Found: id.Node, Want: node}
 	}

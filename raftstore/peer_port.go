@@ -2,6 +2,7 @@ package raftstore
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,9 +20,21 @@ const (
 	kindCalls byte = 'C'
 )
 
-// portVersion is the version of the handshake and of what follows it. Nodes of two versions do not
-// talk; a later version will name the range that it understands in the same place.
-const portVersion = 1
+// portVersions are the versions of what follows the handshake that this build speaks. Two nodes speak
+// the highest that both know, so that nodes of neighbouring versions are one cluster during an
+// upgrade: a build that begins a version goes on speaking the one before. The handshake itself stays
+// as it is; a later version may only add to its end.
+var portVersions = versionRange{1, 1}
+
+type versionRange struct{ min, max byte }
+
+// common is the version that two nodes speak, 0 when there is none.
+func (v versionRange) common(o versionRange) byte {
+	if high := min(v.max, o.max); high >= max(v.min, o.min) {
+		return high
+	}
+	return 0
+}
 
 // helloTimeout bounds how long an accepted connection may take to say what it is.
 const helloTimeout = 5 * time.Second
@@ -32,7 +45,8 @@ type peerPort struct {
 	listener  net.Listener
 	advertise string
 	node      string
-	cluster   func() [16]byte // zero while it is not known
+	self      peerSelf
+	versions  versionRange
 	log       *slog.Logger
 	guard     *peerGuard // nil: the port is plain
 	raft      chan net.Conn
@@ -48,15 +62,26 @@ type peerPort struct {
 	}
 }
 
+// peerSelf is what a node knows of itself and of others when it shakes hands. Every function but
+// cluster may be nil.
+type peerSelf struct {
+	cluster     func() [16]byte // zero while it is not known
+	incarnation func() uint64   // 0 until the node was let in
+	// enrolled is the incarnation under which another node takes part now, 0 when that is not known.
+	enrolled func(node string) uint64
+	hear     func(node, addr string) // where a node says that it is reached
+}
+
 // openPeerPort begins to accept on ln, which it owns from then on. advertise may be "".
-func openPeerPort(ln net.Listener, advertise, node string, cluster func() [16]byte,
+func openPeerPort(ln net.Listener, advertise, node string, self peerSelf,
 	log *slog.Logger) *peerPort {
 	if advertise == "" {
 		advertise = ln.Addr().String()
 	}
 	p := &peerPort{
-		listener: ln, advertise: advertise, node: node, cluster: cluster, log: log,
-		guard: guardOf(ln), raft: make(chan net.Conn), calls: make(chan net.Conn),
+		listener: ln, advertise: advertise, node: node, self: self.filled(), log: log,
+		versions: portVersions, guard: guardOf(ln),
+		raft: make(chan net.Conn), calls: make(chan net.Conn),
 	}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	p.mu.conns = map[net.Conn]struct{}{}
@@ -140,19 +165,41 @@ func (p *peerPort) secure(c net.Conn, dialled bool) (net.Conn, error) {
 	return secured, nil
 }
 
+func (s peerSelf) filled() peerSelf {
+	if s.incarnation == nil {
+		s.incarnation = func() uint64 { return 0 }
+	}
+	if s.enrolled == nil {
+		s.enrolled = func(string) uint64 { return 0 }
+	}
+	if s.hear == nil {
+		s.hear = func(string, string) {}
+	}
+	return s
+}
+
 // hello is what both sides say first, the caller with a kind in front and the other with a status:
-// version, cluster id, length of the node's name, name.
+// the versions that it speaks, the length of the rest, cluster id, incarnation, name and address. A
+// reader passes over what a later build adds behind them.
 func (p *peerPort) hello(first byte) []byte {
-	id := p.cluster()
-	b := append([]byte{first, portVersion}, id[:]...)
-	return append(append(b, byte(len(p.node))), p.node...)
+	id := p.self.cluster()
+	rest := binary.LittleEndian.AppendUint64(id[:], p.self.incarnation())
+	rest = append(append(rest, byte(len(p.node))), p.node...)
+	addr := p.advertise
+	if len(addr) > 255 {
+		addr = "" // it is only a help
+	}
+	rest = append(append(rest, byte(len(addr))), addr...)
+	b := []byte{first, p.versions.min, p.versions.max}
+	return append(binary.LittleEndian.AppendUint16(b, uint16(len(rest))), rest...)
 }
 
 const (
-	helloOK      byte = 0
-	helloVersion byte = 1
-	helloCluster byte = 2
-	helloName    byte = 16
+	helloOK          byte = 0
+	helloVersion     byte = 1
+	helloCluster     byte = 2
+	helloIncarnation byte = 3
+	helloName        byte = 16
 )
 
 func (p *peerPort) answerHello(c net.Conn) (kind byte, err error) {
@@ -171,6 +218,7 @@ func (p *peerPort) answerHello(c net.Conn) (kind byte, err error) {
 	if status != helloOK {
 		return 0, helloError(status, h.node)
 	}
+	p.self.hear(h.node, h.addr)
 	if h.first != kindRaft && h.first != kindCalls {
 		return 0, fmt.Errorf("unknown kind of connection %q", h.first)
 	}
@@ -179,61 +227,93 @@ func (p *peerPort) answerHello(c net.Conn) (kind byte, err error) {
 
 // judge says whether this node talks to the one that sent h.
 func (p *peerPort) judge(h hello) byte {
-	own := p.cluster()
+	own := p.self.cluster()
 	switch {
-	case h.version != portVersion:
+	case p.versions.common(h.versions) == 0:
 		return helloVersion
 	case !equalID(own[:], h.cluster[:]):
 		return helloCluster
 	case h.proven != "" && h.proven != h.node:
 		return helloName
+	case h.incarnation > 0 && h.incarnation < p.self.enrolled(h.node):
+		return helloIncarnation
 	}
 	return helloOK
 }
 
+// helloError says what the two sides of a handshake do not agree on: h is what the other said, and
+// status what one of them answered to it.
 func helloError(status byte, node string) error {
 	switch status {
 	case helloVersion:
-		return fmt.Errorf("node %q speaks another version of the peer protocol", node)
+		return fmt.Errorf("node %q and this one speak no common version of the peer protocol: upgrade "+
+			"one version at a time", node)
 	case helloCluster:
 		return fmt.Errorf("node %q belongs to another cluster", node)
 	case helloName:
 		return fmt.Errorf("node %q: name and certificate do not belong together; what to do: see "+
 			"that peer.tls.pins has each pin under the right name and that no node has another's key", node)
+	case helloIncarnation:
+		return fmt.Errorf("node %q was made anew since: an older incarnation of it may not take part",
+			node)
 	}
 	return fmt.Errorf("node %q refused the connection", node)
 }
 
-type hello struct {
-	first, version byte
-	cluster        [16]byte
-	node           string
-	proven         string // by its certificate; "" on a plain port
+// replacedError says that another node refused this one, which was made anew under a higher
+// incarnation: what runs here is the folder of the old one.
+type replacedError struct{ by string }
+
+func (e *replacedError) Error() string {
+	return fmt.Sprintf("node %q says that this node was made anew since: this folder is of an older "+
+		"incarnation and may not take part", e.by)
 }
 
+type hello struct {
+	first       byte
+	versions    versionRange
+	cluster     [16]byte
+	incarnation uint64
+	node, addr  string
+	proven      string // the node's name by its certificate; "" on a plain port
+}
+
+// maxHello bounds what stands behind the length: a few addresses are far less.
+const maxHello = 4096
+
 func readHello(r io.Reader) (hello, error) {
-	var b [2 + 16 + 1]byte
-	if _, err := io.ReadFull(r, b[:2]); err != nil {
+	var b [1 + 2 + 2]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
 		return hello{}, fmt.Errorf("handshake: %w", err)
 	}
 	if b[0] == tlsHandshake {
 		return hello{}, errSpeaksTLS
 	}
-	h := hello{first: b[0], version: b[1]}
-	if h.version != portVersion {
-		return h, nil // what follows may be anything
+	h := hello{first: b[0], versions: versionRange{b[1], b[2]}}
+	n := binary.LittleEndian.Uint16(b[3:])
+	if n > maxHello {
+		return hello{}, errHello
 	}
-	if _, err := io.ReadFull(r, b[2:]); err != nil {
+	rest := make([]byte, n)
+	if _, err := io.ReadFull(r, rest); err != nil {
 		return hello{}, fmt.Errorf("handshake: %w", err)
 	}
-	copy(h.cluster[:], b[2:])
-	name := make([]byte, b[18])
-	if _, err := io.ReadFull(r, name); err != nil {
-		return hello{}, fmt.Errorf("handshake: %w", err)
+	if len(rest) < 16+8 {
+		return hello{}, errHello
 	}
-	h.node = string(name)
+	copy(h.cluster[:], rest)
+	h.incarnation = binary.LittleEndian.Uint64(rest[16:])
+	rest = rest[16+8:]
+	for _, text := range []*string{&h.node, &h.addr} {
+		if len(rest) == 0 || len(rest) < 1+int(rest[0]) {
+			return hello{}, errHello
+		}
+		*text, rest = string(rest[1:1+int(rest[0])]), rest[1+int(rest[0]):]
+	}
 	return h, nil
 }
+
+var errHello = errors.New("handshake: what came is none of a node")
 
 // dial opens a connection of a kind to addr and shakes hands. It fails with the network's error, or
 // with what the other side objects to.
@@ -268,6 +348,9 @@ func (p *peerPort) sayHello(c net.Conn, kind byte, timeout time.Duration) error 
 	if err != nil {
 		return err
 	}
+	if h.first == helloIncarnation {
+		return &replacedError{by: h.node}
+	}
 	if h.first != helloOK {
 		return helloError(h.first, h.node)
 	}
@@ -275,6 +358,7 @@ func (p *peerPort) sayHello(c net.Conn, kind byte, timeout time.Duration) error 
 	if status := p.judge(h); status != helloOK {
 		return helloError(status, h.node)
 	}
+	p.self.hear(h.node, h.addr)
 	return c.SetDeadline(time.Time{})
 }
 

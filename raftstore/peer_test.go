@@ -30,7 +30,7 @@ func tcpMaker(cluster [16]byte) peerMaker {
 func testPort(t *testing.T, node string, cluster [16]byte) *peerPort {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	port := openPeerPort(ln, "", node, func() [16]byte { return cluster },
+	port := openPeerPort(ln, "", node, peerSelf{cluster: func() [16]byte { return cluster }},
 		slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { assert.NoError(t, port.close()) })
 	return port
@@ -177,8 +177,8 @@ func TestThePortRefusesStrangers(t *testing.T) {
 	port := testPort(t, "a", [16]byte{})
 	for name, say := range map[string]string{
 		"http":            "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n",
-		"another version": "C\x09" + string(make([]byte, 17)),
-		"unknown kind":    "Z\x01" + string(make([]byte, 17)),
+		"another version": "C\x09\x09\x1a\x00" + string(make([]byte, 26)),
+		"unknown kind":    "Z\x01\x01\x1a\x00" + string(make([]byte, 26)),
 	} {
 		conn, err := net.Dial("tcp", port.advertise)
 		require.NoError(t, err)

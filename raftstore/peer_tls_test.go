@@ -106,7 +106,8 @@ func openTLSPort(t *testing.T, n *tlsNode, says string) tlsPort {
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
-	port := openPeerPort(guard.listener(ln), "", says, func() [16]byte { return [16]byte{} }, logger)
+	self := peerSelf{cluster: func() [16]byte { return [16]byte{} }}
+	port := openPeerPort(guard.listener(ln), "", says, self, logger)
 	t.Cleanup(func() { assert.NoError(t, port.close()) })
 	p := tlsPort{peerPort: port, peers: newTCPPeers(port), log: log}
 	p.peers.Serve(echo)

@@ -94,7 +94,7 @@ func (s *Store) Ready() []ReadyCheck {
 	own := leader.Detail == s.cfg.Node
 	switch {
 	case leader.Detail == "":
-		leader.OK, leader.Detail = false, "there is no leader"
+		leader.OK, leader.Detail = false, s.whyNoLeader()
 	case own && !s.opened():
 		leader.OK, leader.Detail = false, "the term is not open yet"
 	case !own && s.contact() > silentAfter:
@@ -137,14 +137,8 @@ func (s *Store) servers() []raft.Server {
 		return nil
 	}
 	servers := slices.Clone(f.Configuration().Servers) // raft shares its own
-	listed := addressesOf(s.cfg)
 	for i := range servers {
-		if listed == nil {
-			break
-		}
-		if addr, err := listed.ServerAddr(servers[i].ID); err == nil {
-			servers[i].Address = addr
-		}
+		servers[i].Address = s.nodes.resolve(servers[i].ID, servers[i].Address)
 	}
 	return servers
 }

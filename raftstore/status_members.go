@@ -38,6 +38,12 @@ type report struct {
 	// ApplyVersion is the newest that its build knows.
 	ApplyVersion int64 `json:"apply_version"`
 
+	Node        string `json:"node"`
+	Incarnation uint64 `json:"incarnation"`
+	Folder      string `json:"folder"` // random id of its data folder
+	LetIn       bool   `json:"let_in"` // it takes part
+	Raft        string `json:"raft"`   // where it says that it is reached
+
 	horizon time.Duration // own report only
 	heard   time.Time     // when it came; zero for the own one
 	clock   clockReading  // what Clock comes to here
@@ -72,7 +78,7 @@ func (m *members) set(id raft.ServerID, r report) {
 // heardOf is the newest report of another member; ok is false when it is silent.
 func (s *Store) heardOf(id raft.ServerID) (r report, ok bool) {
 	r = s.members.get(id)
-	return r, !r.heard.IsZero() && time.Since(r.heard) < silentAfter
+	return r, r.takesPart(id, time.Now())
 }
 
 // sayDiverged returns true the first time it is called.
@@ -119,6 +125,7 @@ func (s *Store) ask(ctx context.Context, server raft.Server) bool {
 	answer, _, err := s.peers.Call(ctx, string(server.Address), callStatus, nil)
 	came := s.mono()
 	if err != nil {
+		s.heedReplaced(err)
 		return false // its report grows old, which is what is shown
 	}
 	r, err := parseReport(answer)
@@ -139,6 +146,7 @@ func (s *Store) report() report {
 		ApplyVersion: s.cfg.applyVersion}
 	r.Installing, r.Complete = s.installing.Load(), s.complete()
 	r.Applied = s.machine.applied.Load()
+	s.introduceIn(&r)
 	s.machine.view(func(l *engine.Ledger) bool {
 		r.Applied = s.machine.applied.Load()
 		r.horizon = time.Duration(l.Horizon()) * time.Millisecond

@@ -24,7 +24,10 @@ type Store struct {
 	members members
 	clock   clockWatch
 	disk    diskWatch
-	rank    int
+	nodes   *directory
+	gate    *gate // nil: the node took part before this start
+	forming forming
+	changes sync.Mutex // one change of the members at a time
 
 	running atomic.Pointer[raftRun] // see raft; nil before start
 	intake  *intake                 // what every raft of this node is given to talk to the others
@@ -86,7 +89,7 @@ func Open(c Config) (*Store, error) {
 
 func newStore(c Config) *Store {
 	s := &Store{
-		cfg: c, log: c.Logger, rank: rankOf(c), began: time.Now(),
+		cfg: c, log: c.Logger, nodes: newDirectory(c.Peers), began: time.Now(),
 		leads: make(chan bool, 16), dead: make(chan struct{}), reopens: make(chan string, 1),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -109,6 +112,9 @@ func newStore(c Config) *Store {
 
 // start wires the parts, which belong to the store from here on, and starts raft.
 func (s *Store) start(p parts) error {
+	if err := s.guardRaft(&p); err != nil {
+		return errors.Join(err, p.close())
+	}
 	s.parts, s.peers = p, p.peers
 	s.machine.events, s.machine.checkpoints = p.events, p.checkpoints
 	if err := s.machine.adopt(p.ledger, p.meta); err != nil {
@@ -149,8 +155,7 @@ func (s *Store) Run(ctx context.Context) error {
 	s.tasks.Go(s.runBatches)
 	for _, loop := range []func(context.Context){
 		s.runTerms, s.runTicks, s.runCheckpoints, s.runDetector, s.runMembers, s.runDisk,
-		s.runReopen, s.runStandstill, s.runFill,
-		s.runVersions,
+		s.runReopen, s.runStandstill, s.runFill, s.runVersions, s.runFormation, s.runSteward,
 	} {
 		s.tasks.Go(func() { loop(loops) })
 	}
@@ -178,7 +183,7 @@ func (s *Store) Run(ctx context.Context) error {
 // rememberCluster writes the cluster's id, once it is known, to the folder.
 func (s *Store) rememberCluster() {
 	id := s.machine.clusterID()
-	if err := s.parts.setCluster(hex.EncodeToString(id[:])); err != nil {
+	if err := s.parts.identity.SetClusterID(hex.EncodeToString(id[:])); err != nil {
 		s.fail(fmt.Errorf("remember the cluster's id: %w", err))
 	}
 }

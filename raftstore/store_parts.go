@@ -21,7 +21,7 @@ type parts struct {
 	peers       peerNet
 	ledger      *engine.Ledger // as the newest checkpoint has it
 	meta        CheckpointMeta // of that checkpoint; zero when there is none
-	setCluster  func(id string) error
+	identity    identityKeeper
 	closers     []func() error // in the order in which the parts were opened
 }
 
@@ -82,7 +82,7 @@ func openParts(c Config, s *Store) (p parts, err error) {
 			advertise = peer.Addr
 		}
 	}
-	port := openPeerPort(guard.listener(ln), advertise, c.Node, s.machine.clusterID, c.Logger)
+	port := openPeerPort(guard.listener(ln), advertise, c.Node, s.introduce(p.identity), c.Logger)
 	p.transport = newTCPTransport(port, c) // closes the port too
 	p.peers = newTCPPeers(port)
 	p.closers = append(p.closers, p.transport.Close, p.peers.Close)
@@ -95,7 +95,7 @@ func (p *parts) openDisk(c Config, s *Store) (space DiskSpace, err error) {
 	if err != nil {
 		return space, err
 	}
-	p.id, p.setCluster = folder.RaftID(), folder.SetClusterID
+	p.id, p.identity = folder.RaftID(), folder
 	p.closers = append(p.closers, folder.Close)
 
 	if space, err = s.disk.space(c.Dir); err != nil {

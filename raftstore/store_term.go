@@ -79,7 +79,6 @@ func (s *Store) beginTerm(ctx context.Context, l *leadership) {
 func (s *Store) runDetector(ctx context.Context) {
 	ticker := time.NewTicker(s.cfg.Heartbeat / 20)
 	defer ticker.Stop()
-	patience := s.cfg.Heartbeat + s.cfg.Heartbeat/10*time.Duration(s.rank)
 	var kicked time.Time // the contact that was the last when we kicked
 	if s.alone() {
 		s.kick() // nobody else can lead
@@ -92,14 +91,23 @@ func (s *Store) runDetector(ctx context.Context) {
 		}
 		s.following.look(s.ctx, s.leader)
 		last := s.raft().LastContact()
-		if last.IsZero() || last.Equal(kicked) || time.Since(last) < patience ||
-			s.raft().State() != raft.Follower {
+		if last.IsZero() || last.Equal(kicked) || time.Since(last) < s.cfg.Heartbeat ||
+			time.Since(last) < s.patience() || s.raft().State() != raft.Follower {
 			continue
 		}
 		kicked = last
 		s.kick()
 	}
 }
+
+// patience is how long a follower waits for its leader: a little longer for each place among the
+// members, so that they do not stand for election in the same moment.
+func (s *Store) patience() time.Duration {
+	return s.cfg.Heartbeat + s.cfg.Heartbeat/10*time.Duration(s.rank())
+}
+
+// rank is this node's place among the members.
+func (s *Store) rank() int { return rankOf(s.servers(), s.parts.id) }
 
 // alone reports whether this node is the only voter.
 func (s *Store) alone() bool {
@@ -138,10 +146,8 @@ func (s *Store) kick() {
 // leader returns the address and the name of the leader, "" while there is none.
 func (s *Store) leader() (addr, node string) {
 	a, id := s.raft().LeaderWithID()
-	if p := addressesOf(s.cfg); p != nil && id != "" {
-		if own, err := p.ServerAddr(id); err == nil {
-			a = own
-		}
+	if id != "" {
+		a = s.nodes.resolve(id, a)
 	}
 	return string(a), nodeName(id)
 }

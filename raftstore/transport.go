@@ -26,6 +26,16 @@ type serialTransport struct {
 		raft.WithPreVote
 		raft.WithClose
 	}
+	nodes *directory // nil: every address is right as it is
+	gate  *gate      // nil: every message may reach raft
+}
+
+// at is where a server is reached.
+func (t serialTransport) at(id raft.ServerID, addr raft.ServerAddress) raft.ServerAddress {
+	if t.nodes == nil {
+		return addr
+	}
+	return t.nodes.resolve(id, addr)
 }
 
 var (
@@ -37,12 +47,11 @@ var (
 // newTCPTransport is raft's transport over the peer port of the node of c.
 func newTCPTransport(port *peerPort, c Config) serialTransport {
 	return serialTransport{inner: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream:                raftStream{port: port},
-		ServerAddressProvider: addressesOf(c),
-		MaxPool:               transportPool,
-		MaxRPCsInFlight:       1,
-		Timeout:               transportTimeout,
-		Logger:                newRaftLogger("raft-net", c.Logger, c.Peers),
+		Stream:          raftStream{port: port},
+		MaxPool:         transportPool,
+		MaxRPCsInFlight: 1,
+		Timeout:         transportTimeout,
+		Logger:          newRaftLogger("raft-net", c.Logger, c.Peers),
 	})}
 }
 
@@ -55,8 +64,13 @@ func (t serialTransport) AppendEntriesPipeline(raft.ServerID,
 	return nil, raft.ErrPipelineReplicationNotSupported
 }
 
-// Consumer is the inner transport's.
-func (t serialTransport) Consumer() <-chan raft.RPC { return t.inner.Consumer() }
+// Consumer is the inner transport's, behind the gate if there is one.
+func (t serialTransport) Consumer() <-chan raft.RPC {
+	if t.gate != nil {
+		return t.gate.out
+	}
+	return t.inner.Consumer()
+}
 
 // LocalAddr is the inner transport's.
 func (t serialTransport) LocalAddr() raft.ServerAddress { return t.inner.LocalAddr() }
@@ -64,25 +78,25 @@ func (t serialTransport) LocalAddr() raft.ServerAddress { return t.inner.LocalAd
 // AppendEntries fails with the inner transport's error.
 func (t serialTransport) AppendEntries(id raft.ServerID, addr raft.ServerAddress,
 	req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
-	return t.inner.AppendEntries(id, addr, req, resp)
+	return t.inner.AppendEntries(id, t.at(id, addr), req, resp)
 }
 
 // RequestVote fails with the inner transport's error.
 func (t serialTransport) RequestVote(id raft.ServerID, addr raft.ServerAddress,
 	req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
-	return t.inner.RequestVote(id, addr, req, resp)
+	return t.inner.RequestVote(id, t.at(id, addr), req, resp)
 }
 
 // RequestPreVote fails with the inner transport's error.
 func (t serialTransport) RequestPreVote(id raft.ServerID, addr raft.ServerAddress,
 	req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
-	return t.inner.RequestPreVote(id, addr, req, resp)
+	return t.inner.RequestPreVote(id, t.at(id, addr), req, resp)
 }
 
 // InstallSnapshot fails with the inner transport's error.
 func (t serialTransport) InstallSnapshot(id raft.ServerID, addr raft.ServerAddress,
 	req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
-	return t.inner.InstallSnapshot(id, addr, req, resp, data)
+	return t.inner.InstallSnapshot(id, t.at(id, addr), req, resp, data)
 }
 
 // EncodePeer is the inner transport's.
@@ -96,8 +110,14 @@ func (t serialTransport) DecodePeer(b []byte) raft.ServerAddress { return t.inne
 // TimeoutNow fails with the inner transport's error.
 func (t serialTransport) TimeoutNow(id raft.ServerID, addr raft.ServerAddress,
 	req *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
-	return t.inner.TimeoutNow(id, addr, req, resp)
+	return t.inner.TimeoutNow(id, t.at(id, addr), req, resp)
 }
 
 // Close fails with the inner transport's error.
-func (t serialTransport) Close() error { return t.inner.Close() }
+func (t serialTransport) Close() error {
+	err := t.inner.Close()
+	if t.gate != nil {
+		t.gate.close()
+	}
+	return err
+}

@@ -1,0 +1,302 @@
+package raftstore
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// How a cluster comes to be. Every node of a static list starts with an empty folder and raft without
+// a configuration, and asks the others of its list what they know, until it is a member:
+//
+//   - Somebody knows a cluster: this node never forms one, and asks its leader to be let in (join.go).
+//   - A majority of the list, itself included, is empty or forming and has the same list, and nobody
+//     has another: it writes the first configuration. All nodes write the same.
+//   - Else it waits, and says for what.
+//
+// So two nodes whose lists differ never form anything, and one whose folder was wiped finds its
+// cluster in place of making a second.
+
+// How far a node is.
+const (
+	stateEmpty   = "empty"   // its folder has nothing
+	stateForming = "forming" // it has the first configuration, and knows of no cluster id yet
+	stateFormed  = "formed"  // it knows its cluster
+)
+
+// formingAnswer is what a node says of itself to one that asks, as JSON.
+type formingAnswer struct {
+	Node    string `json:"node"`
+	Folder  string `json:"folder"`
+	State   string `json:"state"`
+	Cluster string `json:"cluster"` // "" while it is not known
+	Peers   string `json:"peers"`   // its list, as peersText gives it
+	Leader  string `json:"leader"`  // name and address of the leader that it follows, or ""
+	At      string `json:"at"`
+	// Heard has the folder under which each other node asked first.
+	Heard map[string]string `json:"heard"`
+}
+
+// formingQuestion is who asks.
+type formingQuestion struct {
+	Node   string `json:"node"`
+	Folder string `json:"folder"`
+}
+
+// forming is what this node knows while it is no member, and what others asked it. Safe for
+// concurrent use.
+type forming struct {
+	mu      sync.Mutex
+	waiting string            // for what the node waits; "" when for nothing
+	heard   map[string]string // folder of each node of the list that asked
+}
+
+// waitFor notes for what the node waits; it reports whether that is new.
+func (f *forming) waitFor(what string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	changed := f.waiting != what
+	f.waiting = what
+	return changed
+}
+
+func (f *forming) why() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.waiting
+}
+
+// hear notes who asked. While this node is empty the newest folder counts, afterwards the first.
+func (f *forming) hear(q formingQuestion, empty bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.heard == nil {
+		f.heard = map[string]string{}
+	}
+	if f.heard[q.Node] == "" || empty {
+		f.heard[q.Node] = q.Folder
+	}
+}
+
+func (f *forming) folders() map[string]string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.heard)
+}
+
+// peersText is a list as nodes compare it: by name, n1=host:port,n2=….
+func peersText(peers []Peer) string {
+	var parts []string
+	for _, p := range sortedPeers(peers) {
+		parts = append(parts, p.Node+"="+p.Addr)
+	}
+	return strings.Join(parts, ",")
+}
+
+// formingAnswer is this node's own.
+func (s *Store) formingAnswer() formingAnswer {
+	id := s.parts.identity.Identity()
+	a := formingAnswer{
+		Node: s.cfg.Node, Folder: id.Folder, State: stateEmpty, Cluster: s.clusterText(),
+		Peers: peersText(s.cfg.Peers), Heard: s.forming.folders(),
+	}
+	switch {
+	case a.Cluster != "":
+		a.State = stateFormed
+	case id.LetIn:
+		a.State = stateForming
+	}
+	a.At, a.Leader = s.leader()
+	return a
+}
+
+// clusterText is the cluster's id as far as it is known here, in hexadecimal or "".
+func (s *Store) clusterText() string {
+	if id := s.machine.clusterID(); id != ([16]byte{}) {
+		return hex.EncodeToString(id[:])
+	}
+	return s.parts.identity.Identity().ClusterID
+}
+
+// handleForming is the answer to callForming.
+func (s *Store) handleForming(body []byte) []byte {
+	var q formingQuestion
+	a := s.formingAnswer()
+	listed := func(p Peer) bool { return p.Node == q.Node }
+	if json.Unmarshal(body, &q) == nil && slices.ContainsFunc(s.cfg.Peers, listed) {
+		s.forming.hear(q, a.State == stateEmpty)
+	}
+	answer, err := json.Marshal(a)
+	if err != nil {
+		s.log.Error("own state of forming", "error", err)
+	}
+	return answer
+}
+
+// runFormation asks the others until this node is a member of a cluster, or ctx ends.
+func (s *Store) runFormation(ctx context.Context) {
+	ticker := time.NewTicker(s.cfg.Heartbeat / 5)
+	defer ticker.Stop()
+	for len(s.servers()) == 0 {
+		why := s.formOnce(ctx)
+		if s.forming.waitFor(why) && why != "" {
+			s.log.Info("not a member yet", "waiting", why)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+	s.forming.waitFor("")
+}
+
+// whyNoLeader says why there is none, for people.
+func (s *Store) whyNoLeader() string {
+	if why := s.forming.why(); why != "" {
+		return why
+	}
+	servers := s.servers()
+	own := func(server raft.Server) bool { return server.ID == s.parts.id }
+	if len(servers) > 0 && !slices.ContainsFunc(servers, own) {
+		return "this node is not a member any more: it was removed"
+	}
+	return "there is no leader"
+}
+
+// formOnce asks everybody once and does what follows. It returns for what the node waits.
+func (s *Store) formOnce(ctx context.Context) string {
+	own := s.formingAnswer()
+	step := decideForming(own, s.cfg.Peers, s.askForming(ctx, own))
+	switch {
+	case ctx.Err() != nil:
+		return ""
+	case step.form:
+		if err := s.bootstrap(); err != nil {
+			s.fail(err)
+		}
+		return ""
+	case step.leaderAt != "":
+		return s.join(ctx, step.leaderAt)
+	}
+	return step.why
+}
+
+// askForming asks every address of the lists at once, for at most a heartbeat, and returns what
+// others than this node answered, by name.
+func (s *Store) askForming(ctx context.Context, own formingAnswer) []formingAnswer {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Heartbeat)
+	defer cancel()
+	body, err := json.Marshal(formingQuestion{Node: own.Node, Folder: own.Folder})
+	if err != nil {
+		return nil // two texts
+	}
+	addrs := slices.Clone(s.cfg.Join)
+	for _, p := range s.cfg.Peers {
+		if p.Node != s.cfg.Node {
+			addrs = append(addrs, p.Addr)
+		}
+	}
+	all := make([]formingAnswer, len(addrs))
+	var asked sync.WaitGroup
+	for i, addr := range addrs {
+		asked.Go(func() {
+			answer, _, err := s.peers.Call(ctx, addr, callForming, body)
+			if err != nil || len(answer) > maxReport || json.Unmarshal(answer, &all[i]) != nil {
+				s.heedReplaced(err)
+				all[i] = formingAnswer{}
+			}
+		})
+	}
+	asked.Wait()
+	slices.SortFunc(all, func(a, b formingAnswer) int { return strings.Compare(a.Node, b.Node) })
+	all = slices.CompactFunc(all, func(a, b formingAnswer) bool { return a.Node == b.Node })
+	return slices.DeleteFunc(all, func(a formingAnswer) bool {
+		return a.Node == "" || a.Node == own.Node
+	})
+}
+
+// formingStep is what a node that is no member does next: form, ask the leader at an address, or wait.
+type formingStep struct {
+	form     bool
+	leaderAt string
+	why      string // it waits for this
+}
+
+// decideForming is the rule. answers are of other nodes, one of each.
+func decideForming(own formingAnswer, list []Peer, answers []formingAnswer) formingStep {
+	var formed, same []string
+	cluster, leaderAt := own.Cluster, ""
+	for _, a := range answers {
+		switch {
+		case a.State != stateFormed:
+			continue
+		case cluster == "":
+			cluster = a.Cluster
+		case a.Cluster != cluster:
+			return formingStep{why: fmt.Sprintf("node %s belongs to cluster %s, and others or this "+
+				"folder to %s: do not mix them", a.Node, a.Cluster, cluster)}
+		}
+		formed = append(formed, a.Node)
+		leaderAt = cmp.Or(leaderAt, a.At)
+	}
+	switch {
+	case leaderAt != "":
+		return formingStep{leaderAt: leaderAt}
+	case len(formed) > 0:
+		return formingStep{why: fmt.Sprintf("the cluster of %s has no leader that could let this node in",
+			strings.Join(formed, ", "))}
+	case own.State == stateFormed:
+		return formingStep{why: "no member of its cluster answers"}
+	case len(list) == 0:
+		return formingStep{why: "no member of a cluster answers at the addresses of --join"}
+	}
+	for _, a := range answers {
+		if a.Peers != own.Peers {
+			return formingStep{why: fmt.Sprintf("node %s has another list of peers: %q there, %q here; "+
+				"give all nodes the same", a.Node, a.Peers, own.Peers)}
+		}
+		if before := a.Heard[own.Node]; before != "" && before != own.Folder && a.State != stateEmpty {
+			return formingStep{why: fmt.Sprintf("node %s knew this one with another data folder: it waits "+
+				"until the others have formed the cluster", a.Node)}
+		}
+		same = append(same, a.Node)
+	}
+	need := len(list)/2 + 1
+	if len(same)+1 >= need {
+		return formingStep{form: true}
+	}
+	return formingStep{why: fmt.Sprintf("%d of %s must run to form the cluster; heard so far: %s", need,
+		own.Peers, strings.Join(append(same, own.Node), ", "))}
+}
+
+// bootstrap writes the first configuration. A crash behind the first step leaves a folder that was
+// let in and holds nothing: the next start comes here again, or joins those who did it meanwhile.
+func (s *Store) bootstrap() error {
+	if err := s.parts.identity.SetLetIn("", 0); err != nil {
+		return fmt.Errorf("form the cluster: %w", err)
+	}
+	err := s.raft().BootstrapCluster(firstConfiguration(s.cfg.Peers)).Error()
+	switch {
+	case errors.Is(err, raft.ErrCantBootstrap): // raft voted already, for one who did it before
+	case errors.Is(err, raft.ErrRaftShutdown):
+		return nil
+	case err != nil:
+		return fmt.Errorf("write the first configuration: %w", err)
+	}
+	if s.gate != nil {
+		s.gate.letIn(0)
+	}
+	s.log.Info("forming the cluster", "peers", peersText(s.cfg.Peers))
+	return nil
+}
