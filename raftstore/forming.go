@@ -161,6 +161,8 @@ func (s *Store) runFormation(ctx context.Context) {
 	s.forming.waitFor("")
 }
 
+const removedText = "this node is not a member any more: it was removed"
+
 // whyNoLeader says why there is none, for people.
 func (s *Store) whyNoLeader() string {
 	if why := s.forming.why(); why != "" {
@@ -169,7 +171,7 @@ func (s *Store) whyNoLeader() string {
 	servers := s.servers()
 	own := func(server raft.Server) bool { return server.ID == s.parts.id }
 	if len(servers) > 0 && !slices.ContainsFunc(servers, own) {
-		return "this node is not a member any more: it was removed"
+		return removedText
 	}
 	return "there is no leader"
 }

@@ -172,6 +172,57 @@ func TestNodesOfTwoClustersDoNotTalk(t *testing.T) {
 	assert.NoError(t, err)
 }
 
+// TestAnOlderIncarnationIsRefused has the folder of a node that was made anew since come back.
+func TestAnOlderIncarnationIsRefused(t *testing.T) {
+	t.Parallel()
+	port := func(node string, own uint64, enrolled uint64) *peerPort {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		p := openPeerPort(ln, "", node, peerSelf{
+			cluster:     func() [16]byte { return [16]byte{1} },
+			incarnation: func() uint64 { return own },
+			enrolled:    func(string) uint64 { return enrolled },
+		}, slog.New(slog.DiscardHandler))
+		t.Cleanup(func() { assert.NoError(t, p.close()) })
+		return p
+	}
+	member, old, fresh := port("n1", 1, 2), port("n2", 1, 0), port("n2", 0, 0)
+	_, err := old.dial(member.advertise, kindRaft, time.Second)
+	var replaced *replacedError
+	require.ErrorAs(t, err, &replaced)
+	assert.Equal(t, "n1", replaced.by)
+	_, err = member.dial(old.advertise, kindRaft, time.Second)
+	assert.ErrorContains(t, err, "made anew since")
+	c, err := fresh.dial(member.advertise, kindCalls, time.Second)
+	require.NoError(t, err, "one that was not let in yet may ask")
+	assert.NoError(t, c.Close())
+}
+
+// TestNeighbouringVersionsTalk pairs builds that speak several versions.
+func TestNeighbouringVersionsTalk(t *testing.T) {
+	t.Parallel()
+	for _, x := range []struct {
+		a, b versionRange
+		want byte
+	}{
+		{versionRange{1, 1}, versionRange{1, 1}, 1}, {versionRange{1, 1}, versionRange{1, 2}, 1},
+		{versionRange{1, 2}, versionRange{2, 3}, 2}, {versionRange{2, 3}, versionRange{1, 9}, 3},
+		{versionRange{1, 1}, versionRange{2, 3}, 0},
+	} {
+		assert.Equal(t, x.want, x.a.common(x.b))
+		assert.Equal(t, x.want, x.b.common(x.a))
+		a, b := testPort(t, "a", [16]byte{}), testPort(t, "b", [16]byte{})
+		a.versions, b.versions = x.a, x.b
+		c, err := a.dial(b.advertise, kindCalls, time.Second)
+		if x.want == 0 {
+			assert.ErrorContains(t, err, "no common version")
+			continue
+		}
+		require.NoError(t, err)
+		assert.NoError(t, c.Close())
+	}
+}
+
 func TestThePortRefusesStrangers(t *testing.T) {
 	t.Parallel()
 	port := testPort(t, "a", [16]byte{})

@@ -9,6 +9,7 @@ import (
 
 // Status is what a node knows of itself and of the cluster.
 type Status struct {
+	Cluster string // its id, in hexadecimal; "" until it is known
 	Node    string
 	Leader  string // "" when there is none
 	Term    uint64
@@ -51,7 +52,7 @@ type ReadyCheck struct {
 func (s *Store) Status() Status {
 	own := s.report()
 	st := Status{
-		Node: s.cfg.Node, Leader: s.leaderName(), Term: own.Term, Index: own.Applied,
+		Cluster: s.clusterText(), Node: s.cfg.Node, Leader: s.leaderName(), Term: own.Term, Index: own.Applied,
 		Horizon: own.horizon,
 	}
 	newest, offset := own.Applied, s.clockOffsets()

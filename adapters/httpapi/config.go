@@ -14,6 +14,8 @@ import (
 type Config struct {
 	Ledger Ledger
 	Node   Node
+	// Membership takes the changes of the members. Default: none, and those calls are not found.
+	Membership Membership
 
 	// Logger gets one line for each fault of ours and each state change. Default: discards.
 	Logger *slog.Logger

@@ -34,6 +34,8 @@ var (
 	skusBodies         = newBody[skusBody]()
 	stockBodies        = newBody[stockBody]()
 	availabilityBodies = newBody[availabilityBody]()
+	memberBodies       = newBody[memberBody]()
+	leadershipBodies   = newBody[leadershipBody]()
 )
 
 // precompile makes sonic compile every type before the first request: the first use of a type by
@@ -47,6 +49,7 @@ func precompile() error {
 		reflect.TypeFor[locationBody](), reflect.TypeFor[channelBody](),
 		reflect.TypeFor[skuBody](), reflect.TypeFor[skusBody](), reflect.TypeFor[stockBody](),
 		reflect.TypeFor[availabilityBody](), reflect.TypeFor[poolBody](),
+		reflect.TypeFor[memberBody](), reflect.TypeFor[leadershipBody](),
 		reflect.TypeFor[skuAttributes](), reflect.TypeFor[locationAttributes](),
 		reflect.TypeFor[channelAttributes](),
 	} {

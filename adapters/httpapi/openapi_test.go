@@ -102,6 +102,8 @@ func TestDocumentedBodiesAreTheDecoded(t *testing.T) {
 		name := verbs[v].name
 		check(strings.ToUpper(name[:1])+name[1:]+"Input", verbs[v].single)
 	}
+	check("MemberInput", memberBodies.shape.names)
+	check("LeadershipInput", leadershipBodies.shape.names)
 	check("Line", lineMembers)
 	check("Pick", pickMembers)
 	check("BatchInput", batchMembers)

@@ -13,9 +13,14 @@ import (
 	"holdfast/engine"
 )
 
-func getCluster(c *call) error {
+func getCluster(c *call) error { return c.sendCluster(nil) }
+
+// sendCluster shows the cluster, with more members of the answer behind.
+func (c *call) sendCluster(more []byte) error {
 	cl := c.s.cfg.Node.Cluster()
-	b := append(c.buf[:0], `{"node":`...)
+	b := append(c.buf[:0], `{"cluster_id":`...)
+	b = appendText(b, cl.ID)
+	b = append(b, `,"node":`...)
 	b = appendText(b, cl.Node)
 	b = append(b, `,"leader":`...)
 	b = appendText(b, cl.Leader)
@@ -48,7 +53,7 @@ func getCluster(c *call) error {
 	b = append(b, `,"diverged":`...)
 	b = appendBool(b, cl.Digest.Diverged)
 	b = appendInt(b, `},"replay_horizon_ms":`, cl.ReplayHorizon.Milliseconds())
-	c.buf = append(b, '}')
+	c.buf = append(append(b, more...), '}')
 	c.index = cl.Index
 	return c.reply(200)
 }

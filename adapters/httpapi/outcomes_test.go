@@ -12,7 +12,8 @@ import (
 
 // seamCodes are the codes that errors of the store carry.
 var seamCodes = []string{"no-leader", "overloaded", "disk-full", "outcome-unknown", "events-gone",
-	"too-far", "too-large", "invalid"}
+	"too-far", "too-large", "invalid", "unknown-member", "member-exists", "last-voter",
+	"majority-at-risk", "member-behind", "member-healthy"}
 
 // contractCodes are the statuses that the contract lists for clients to tell apart.
 var contractCodes = map[string]int{

@@ -51,8 +51,28 @@ type Backup interface {
 	Close() error
 }
 
+// Membership changes who the members of the cluster are. Its errors are as those of Ledger, and At()
+// string names the field of the request that is to blame. It is safe for concurrent use.
+type Membership interface {
+	// AddMember makes a node a member, reached by the others at raft; it gets its vote later.
+	AddMember(ctx context.Context, id, raft string) error
+	RemoveMember(ctx context.Context, id string) error
+	// TransferLeadership makes to the leader; empty is whoever is best fit for it.
+	TransferLeadership(ctx context.Context, to string) error
+	// RecoverMember keeps an incarnation for a member whose disk is lost.
+	RecoverMember(ctx context.Context, id string) (Recovery, error)
+}
+
+// Recovery is what a node needs to begin anew with an empty folder.
+type Recovery struct {
+	ID          string
+	Incarnation uint64
+	ClusterID   string
+}
+
 // Cluster is the state of the cluster as one node sees it.
 type Cluster struct {
+	ID            string // empty until it is known
 	Node          string
 	Leader        string // empty when there is none
 	Term          uint64

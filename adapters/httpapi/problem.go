@@ -130,6 +130,10 @@ func problemOf(err error, write bool) *problem {
 		if errors.As(err, &later) {
 			p.retryAfter = later.RetryAfter()
 		}
+		var at interface{ At() string }
+		if errors.As(err, &at) {
+			p.at = at.At()
+		}
 		var led interface{ Leader() string }
 		if errors.As(err, &led) {
 			p.leader = led.Leader()

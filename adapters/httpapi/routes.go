@@ -80,6 +80,13 @@ func operationRoutes() []*route {
 	plain := func(pattern string, handle func(*call) error) *route {
 		return &route{method: "GET", pattern: pattern, handle: handle}
 	}
+	change := func(method, pattern string, handle func(*call) error) *route {
+		r := &route{method: method, pattern: pattern, handle: handle}
+		if method == "POST" {
+			r.body, r.limit = smallBody, "body-bytes"
+		}
+		return r
+	}
 	check := plain("/v1/check", postCheck)
 	check.method = "POST"
 	backup := get("/v1/backup", postBackup, "events")
@@ -87,6 +94,9 @@ func operationRoutes() []*route {
 	return []*route{
 		get("/v1/events", getEvents, "after", "limit"),
 		plain("/v1/cluster", getCluster),
+		change("POST", "/v1/cluster/members", postMember),
+		change("DELETE", "/v1/cluster/members/{id}", deleteMember),
+		change("POST", "/v1/cluster/transfer", postTransfer),
 		get("/v1/digest", getDigest, "index"),
 		check,
 		backup,

@@ -154,7 +154,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	s := serve(t, newFake())
 	for _, path := range []string{"/", "/v1", "/v1/orders", "/v1/connections/x", "/v1/mappings",
 		"/v1/reservations/", "/v1/reservations/a/b", "/v1/skus/a/b/c", "/console/", "/v1/routing",
-		"/hooks/shopify/x", "/v1/exceptions", "/v1/drift", "/v1/cluster/members"} {
+		"/hooks/shopify/x", "/v1/exceptions", "/v1/drift"} {
 		s.problem(404, "not-found", "GET", path, "")
 	}
 	r := s.do("PATCH", "/v1/skus/a", "{}")
@@ -307,7 +307,7 @@ func TestHealthAndOperations(t *testing.T) {
 	require.Equal(t, 503, r.status)
 	require.Equal(t, "[+]leader ok\n[-]storage failed: disk full\n", r.text)
 	require.NotEmpty(t, r.header.Get("Retry-After"))
-	require.JSONEq(t, `{"node":"n1","leader":"n2","term":3,"index":99,"members":[{"id":"n1",
+	require.JSONEq(t, `{"cluster_id":"","node":"n1","leader":"n2","term":3,"index":99,"members":[{"id":"n1",
 		"raft":"127.0.0.1:1","http":"127.0.0.1:2","voter":true,"healthy":true,"lag":4,"clock_offset_ms":-7,
 		"disk_free_bytes":9}],
 		"digest":{"index":1024,"value":"0000000000000abc","diverged":false},

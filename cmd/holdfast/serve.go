@@ -22,6 +22,10 @@ Three nodes on one machine:
   holdfast serve --node n3 --http 127.0.0.1:7484 --data d3 --peers "$P"
   with P=n1=127.0.0.1:7481,n2=127.0.0.1:7483,n3=127.0.0.1:7485
 
+A node that joins a cluster that is there (then, at any member: holdfast cluster add n4=HOST:7481):
+
+  holdfast serve --node n4 --raft HOST:7481 --data d4 --join 127.0.0.1:7481,127.0.0.1:7483
+
 The first line on standard error, when requests are accepted, is
 
   holdfast ready http=ADDR node=ID
@@ -61,7 +65,7 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 	}
 	defer admin.close()
 	cfg := node.Config{Name: nv.Node, Data: nv.Data, HTTP: nv.HTTP, Raft: nv.Raft,
-		Version: buildInfo().Version, Logger: log.Logger, StopTimeout: nv.StopTimeout,
+		Join: nv.Join, Version: buildInfo().Version, Logger: log.Logger, StopTimeout: nv.StopTimeout,
 		TLS:      node.TLS{Cert: nv.PeerCert, Key: nv.PeerKey, Pins: nv.PeerPins},
 		DiskWarn: diskMark(nv.Disk.Warn), DiskMin: diskMark(nv.Disk.Min), Ballast: nv.Disk.Ballast,
 		SkipEntries: nv.SkipEntries}

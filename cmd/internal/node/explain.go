@@ -44,6 +44,7 @@ func explain(err error) error {
 		broken  *raftstore.ApplyPanicError
 		skip    *raftstore.SkipMismatchError
 		version *engine.VersionError
+		used    *raftstore.UsedNameError
 	)
 	switch {
 	case errors.As(err, &locked):
@@ -53,6 +54,10 @@ func explain(err error) error {
 			Do: "give --data this node's own folder, or --node the name that the folder has"}
 	case errors.As(err, &cluster):
 		return &StopError{Err: err, Final: true, Do: "give --data the folder of a node of this cluster"}
+	case errors.As(err, &used):
+		return &StopError{Err: err, Final: true, Do: "if the disk that it had is lost, run `holdfast " +
+			"cluster recover` with this node's settings and start it again; else give --data the folder " +
+			"that it had, or the node a name of its own"}
 	case errors.As(err, &corrupt), errors.As(err, &gap), errors.As(err, &lost):
 		return &StopError{Err: err, Final: true, Do: "keep the folder for examination and bring the " +
 			"node back from the other nodes with `holdfast cluster recover`, or from a backup; never " +

@@ -17,7 +17,10 @@ type Config struct {
 	HTTP  string // address to listen on; port 0 takes a free one
 	Raft  string // address of the port for the other nodes
 	Peers []Peer // all nodes, this one included; empty is a cluster of one
-	TLS   TLS    // of the port for the other nodes; empty is a plain port
+	// Join has the peer ports of some members of a cluster that this node, when its folder is empty,
+	// asks to be let in.
+	Join []string
+	TLS  TLS // of the port for the other nodes; empty is a plain port
 
 	Version     string
 	Logger      *slog.Logger  // default: discards

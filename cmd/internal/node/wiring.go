@@ -88,14 +88,15 @@ func (n *Node) open(registry *prometheus.Registry) error {
 	}
 	n.store, err = raftstore.Open(raftstore.Config{
 		Node: cfg.Name, Dir: cfg.Data, HTTP: web.Addr().String(), Listener: n.peer, Peers: peers,
-		TLS: raftstore.PeerTLS(cfg.TLS), DiskWarn: cfg.DiskWarn, DiskMin: cfg.DiskMin, Ballast: cfg.Ballast,
+		Join: cfg.Join, TLS: raftstore.PeerTLS(cfg.TLS), DiskWarn: cfg.DiskWarn, DiskMin: cfg.DiskMin, Ballast: cfg.Ballast,
 		LogSegmentBytes: cfg.LogSegmentBytes, Logger: cfg.Logger, Registerer: registry,
 		SkipEntries: cfg.SkipEntries,
 	})
 	if err != nil {
 		return explain(err)
 	}
-	n.api, err = httpapi.New(httpapi.Config{Ledger: n.store, Node: view{n.store, cfg.Version}, Logger: cfg.Logger,
+	shown := view{n.store, cfg.Version}
+	n.api, err = httpapi.New(httpapi.Config{Ledger: n.store, Node: shown, Membership: shown, Logger: cfg.Logger,
 		Registry: registry, Version: cfg.Version, CloseTimeout: cfg.StopTimeout})
 	if err != nil {
 		return fmt.Errorf("start the HTTP interface: %w", err)
@@ -217,7 +218,7 @@ func (v view) Backup(ctx context.Context, events bool) (httpapi.Backup, error) {
 // Cluster translates the store's status.
 func (v view) Cluster() httpapi.Cluster {
 	s := v.store.Status()
-	c := httpapi.Cluster{Node: s.Node, Leader: s.Leader, Term: s.Term, Index: s.Index,
+	c := httpapi.Cluster{ID: s.Cluster, Node: s.Node, Leader: s.Leader, Term: s.Term, Index: s.Index,
 		Digest: httpapi.Digest{Index: s.Digest.Index, Value: s.Digest.Value,
 			Diverged: s.Digest.Diverged},
 		ReplayHorizon: s.Horizon}

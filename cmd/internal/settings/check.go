@@ -37,6 +37,9 @@ func (s Setting) check(text string) error {
 	case Peers:
 		_, err := parsePeers(text)
 		return err
+	case Addresses:
+		_, err := parseAddresses(text)
+		return err
 	case Choice:
 		if !slices.Contains(s.Choices, text) {
 			return fmt.Errorf("%q must be one of %s", text, strings.Join(s.Choices, ", "))
@@ -178,6 +181,22 @@ func parsePeers(text string) ([]Peer, error) {
 			}
 		}
 		all = append(all, Peer{Node: node, Raft: addr})
+	}
+	return all, nil
+}
+
+// parseAddresses reads host:port,host:port in its order. Empty text is none and no error.
+func parseAddresses(text string) ([]string, error) {
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	var all []string
+	for part := range strings.SplitSeq(text, ",") {
+		addr := strings.TrimSpace(part)
+		if err := checkAddress(addr); err != nil {
+			return nil, err
+		}
+		all = append(all, addr)
 	}
 	return all, nil
 }

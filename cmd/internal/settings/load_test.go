@@ -64,6 +64,8 @@ func sample(t *testing.T, s Setting) [3]string {
 	switch s.Kind {
 	case Address, Loopback:
 		return [3]string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"}
+	case Addresses:
+		return [3]string{"a:1", "b:2,c:3", "127.0.0.1:3"}
 	case Choice:
 		return [3]string{s.Choices[0], s.Choices[1], s.Choices[len(s.Choices)-1]}
 	case Size:

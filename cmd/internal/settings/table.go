@@ -11,19 +11,20 @@ type Kind uint8
 
 // The kinds of setting.
 const (
-	Text     Kind = iota + 1 // any text that is not empty
-	Name                     // 1 to 64 letters, digits, dashes and underscores
-	Address                  // host:port
-	Loopback                 // host:port on loopback, or empty for off
-	Path                     // a file or a folder
-	Peers                    // name=host:port,…; empty for none
-	Choice                   // one of Setting.Choices
-	Size                     // bytes such as 512MiB or 2GiB, or auto
-	Duration                 // such as 10s or 1m30s, above 0
-	URL                      // http:// or https:// with a host
-	File                     // a file, or empty for none
-	Entries                  // INDEX:CHECKSUM,…; empty for none; its flag may be given more than once
-	SecretID                 // file:/path, env:NAME or the secret itself; empty for none
+	Text      Kind = iota + 1 // any text that is not empty
+	Name                      // 1 to 64 letters, digits, dashes and underscores
+	Address                   // host:port
+	Loopback                  // host:port on loopback, or empty for off
+	Path                      // a file or a folder
+	Peers                     // name=host:port,…; empty for none
+	Choice                    // one of Setting.Choices
+	Size                      // bytes such as 512MiB or 2GiB, or auto
+	Duration                  // such as 10s or 1m30s, above 0
+	URL                       // http:// or https:// with a host
+	File                      // a file, or empty for none
+	Entries                   // INDEX:CHECKSUM,…; empty for none; its flag may be given more than once
+	SecretID                  // file:/path, env:NAME or the secret itself; empty for none
+	Addresses                 // host:port,…; empty for none
 )
 
 // Setting is one row of the table.
@@ -60,6 +61,9 @@ var table = []Setting{
 	{Key: "peers", Kind: Peers, Default: "", For: "serve",
 		Help: "all nodes of the cluster with their raft addresses, n1=host:port,n2=…, this one " +
 			"included; empty is a cluster of one"},
+	{Key: "join", Kind: Addresses, Default: "", For: "serve",
+		Help: "raft addresses of some members, host:port,…: a node with an empty folder waits there " +
+			"until `holdfast cluster add` has made it a member, and never forms a cluster"},
 	{Key: "peer.tls.cert", Kind: File, Default: "", For: "serve",
 		Help: "this node's certificate for the other nodes, PEM (`holdfast cluster certificate` makes " +
 			"one); with peer.tls.key and peer.tls.pins the port for the other nodes speaks TLS 1.3 " +

@@ -15,6 +15,7 @@ type NodeValues struct {
 	Raft        string
 	Data        string
 	Peers       []Peer // empty is a cluster of one
+	Join        []string
 	PeerCert    string // with PeerKey and PeerPins; all empty is a plain port
 	PeerKey     string
 	PeerPins    string
@@ -54,9 +55,10 @@ func (v *Values) All() []Value {
 func (v *Values) Node() NodeValues {
 	peers, _ := parsePeers(v.text("peers"))
 	entries, _ := parseEntries(v.text("skip.entry"))
+	join, _ := parseAddresses(v.text("join"))
 	return NodeValues{
 		Node: v.text("node"), HTTP: v.text("http"), Raft: v.text("raft"), Data: v.text("data"),
-		Peers: peers, PeerCert: v.text("peer.tls.cert"), PeerKey: v.text("peer.tls.key"),
+		Peers: peers, Join: join, PeerCert: v.text("peer.tls.cert"), PeerKey: v.text("peer.tls.key"),
 		PeerPins: v.text("peer.tls.pins"), Admin: v.text("admin"),
 		SkipEntries: entries,
 		LogLevel:    v.text("log.level"), LogFormat: v.text("log.format"),
