@@ -144,7 +144,8 @@ func (s *Store) letIn(ctx context.Context, q joinQuestion, a *joinAnswer) error 
 	}
 	switch kept := enrolled && known.Folder == [16]byte{}; {
 	case !isMember && !kept:
-		a.Why = fmt.Sprintf("`holdfast cluster add %s=%s`: it is not a member yet", q.Node, q.Raft)
+		a.Why = fmt.Sprintf("this node is not a member yet: run `holdfast cluster add %s=%s` at any member",
+			q.Node, q.Raft)
 		return nil
 	case isMember && !enrolled && member.ID != id.RaftID():
 		a.Why = fmt.Sprintf("the members have %s, and this is %s: was its folder made for another cluster?",

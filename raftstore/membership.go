@@ -363,6 +363,19 @@ func (s *Store) isWell(id raft.ServerID) bool {
 	return id == s.parts.id || s.members.get(id).takesPart(id, time.Now())
 }
 
+// answers reports whether a member answers at this moment and takes part.
+func (s *Store) answers(ctx context.Context, m raft.Server) bool {
+	ctx, cancel := context.WithTimeout(ctx, askEvery)
+	defer cancel()
+	answer, _, err := s.peers.Call(ctx, string(m.Address), callStatus, nil)
+	if err != nil {
+		return false
+	}
+	r, err := parseReport(answer)
+	r.heard = time.Now()
+	return err == nil && r.takesPart(m.ID, r.heard)
+}
+
 // handoverLag is how many entries the next leader may be behind: raft waits for it to catch up, and
 // takes no writes meanwhile.
 const handoverLag = 4096
@@ -415,7 +428,7 @@ func (s *Store) recoverMember(ctx context.Context, c memberChange) (changeAnswer
 	case !is && !kept:
 		return changeAnswer{}, refuseMember(reasonUnknown, "id", "%s is not a member: nothing is to be "+
 			"recovered; `holdfast cluster add` makes it one", c.Node)
-	case is && s.isWell(m.ID):
+	case is && (m.ID == s.parts.id || s.answers(ctx, m)):
 		return changeAnswer{}, refuseMember(reasonHealthy, "id", "%s runs and is healthy: stop it first, if its "+
 			"disk is really to be given up", c.Node)
 	}

@@ -1,6 +1,7 @@
 package raftstore
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -131,7 +132,7 @@ func (s *Store) behind() uint64 {
 	return agreed - applied
 }
 
-// servers is raft's newest configuration, with the addresses of this start.
+// servers is raft's newest configuration, by name, with the addresses of this start.
 func (s *Store) servers() []raft.Server {
 	f := s.raft().GetConfiguration()
 	if f.Error() != nil {
@@ -141,6 +142,7 @@ func (s *Store) servers() []raft.Server {
 	for i := range servers {
 		servers[i].Address = s.nodes.resolve(servers[i].ID, servers[i].Address)
 	}
+	slices.SortFunc(servers, func(a, b raft.Server) int { return cmp.Compare(a.ID, b.ID) })
 	return servers
 }
 

@@ -10,13 +10,14 @@ import (
 )
 
 func (a *app) clusterCommand() *cobra.Command {
-	return group("cluster", "See the cluster", a.asks(&cobra.Command{
+	return group("cluster", "See the cluster, and change who its members are", a.asks(&cobra.Command{
 		Use:   "status",
 		Short: "Show leader, members, lag and digest",
 		Long: "Shows the cluster as the asked node sees it. Ends with status 1 when it has no\n" +
 			"leader, when a member is unhealthy or when the members' states differ.",
 		Args: cobra.NoArgs,
-	}, clusterStatus), a.certificateCommand())
+	}, clusterStatus), a.clusterAdd(), a.clusterRemove(), a.clusterTransfer(), a.clusterRecover(),
+		a.certificateCommand())
 }
 
 func clusterStatus(ctx context.Context, s session, _ []string) error {

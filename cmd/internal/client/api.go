@@ -166,7 +166,14 @@ type Cluster struct {
 		Value    string `json:"value"`
 		Diverged bool   `json:"diverged"`
 	} `json:"digest"`
-	ReplayHorizon int64 `json:"replay_horizon_ms"`
+	ReplayHorizon int64  `json:"replay_horizon_ms"`
+	ID            string `json:"cluster_id"`
+	// Recovery is there in the answer that keeps an incarnation for a lost member.
+	Recovery struct {
+		ID          string `json:"id"`
+		Incarnation uint64 `json:"incarnation"`
+		ClusterID   string `json:"cluster_id"`
+	} `json:"recovery"`
 }
 
 // Member is one node of a Cluster.
