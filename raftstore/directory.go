@@ -8,8 +8,8 @@ import (
 )
 
 // directory says where nodes are reached: at the address that this start's list of peers has, so that
-// nodes may move; else where a node says that it is; else where raft's configuration has it. Safe for
-// concurrent use.
+// nodes may move; else at the one that the node's own settings give it, which it says in every
+// handshake; else where raft's configuration has it. Safe for concurrent use.
 type directory struct {
 	listed map[string]string // by name; never written
 
@@ -28,8 +28,8 @@ func newDirectory(peers []Peer) *directory {
 // maxSaid bounds the addresses that nodes say of themselves: names of nodes, so a few.
 const maxSaid = 1024
 
-// hear notes what a node says of itself. An address without a host is where it listens and not where
-// it is reached.
+// hear notes what a node says of itself, if anything. An address without a host is where it listens
+// and not where it is reached.
 func (d *directory) hear(node, addr string) {
 	host, _, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err != nil || host == "" || ip != nil && ip.IsUnspecified() {

@@ -17,6 +17,8 @@
 //   - Nothing is sent twice: neither a proposal nor a forwarded batch is retried here.
 //   - The commands of one [Store.SubmitAll] take effect in their order, and a prefix of them: an
 //     entry proposed in one term has no effect in another.
+//   - A folder takes part under one name and incarnation, and no other folder ever does under the
+//     same: who lost his disk comes back as another member.
 //   - A linearizable read sees every write that was answered, on any node, before it began.
 //   - A hold is free within one second of its deadline while there is a leader, also at idle.
 //
@@ -32,5 +34,6 @@
 //
 // ports.go has the interfaces to the disk, store.go opens and runs everything, batcher.go and
 // fsm.go are the write path, read.go the read path, forward.go and peer.go what nodes say to each
-// other beside raft.
+// other beside raft. forming.go and join.go say how a node becomes a member, gate.go what keeps raft
+// from it until then, membership.go and steward.go how the members change.
 package raftstore

@@ -283,3 +283,40 @@ func TestWipedVoterDoesNotLoseAWrite(t *testing.T) {
 		assert.Equal(t, int64(2), c.available(c.leader(), false, "A"), "what was acknowledged stands")
 	})
 }
+
+// TestDeathWhileForming starts nodes that died between being let in and the first configuration, alone
+// and among others that have formed the cluster meanwhile or not.
+func TestDeathWhileForming(t *testing.T) {
+	t.Parallel()
+	for _, formed := range []bool{false, true} {
+		t.Run(fmt.Sprint("others have formed: ", formed), func(t *testing.T) {
+			t.Parallel()
+			fresh(t, func(t *testing.T, c *cluster) {
+				died := c.nodes[2]
+				require.NoError(t, died.identity.SetLetIn("", 0))
+				if formed {
+					c.start(c.nodes[0])
+					c.start(c.nodes[1])
+					c.stock(c.leader(), 3, "A")
+				}
+				c.start(died)
+				time.Sleep(3 * time.Second)
+				if !formed {
+					assert.Empty(t, died.servers())
+					c.start(c.nodes[0])
+					c.start(c.nodes[1])
+					c.stock(c.leader(), 3, "A")
+				}
+				c.sameDigests()
+				assert.Equal(t, int64(3), c.available(died, false, "A"))
+			})
+		})
+	}
+	inBubble(t, 0, nil, func(t *testing.T, c *cluster) {
+		one := c.add("n1")
+		one.listed, one.join = nil, nil
+		require.NoError(t, one.identity.SetLetIn("", 0))
+		c.start(one)
+		c.stock(c.leader(), 3, "A")
+	})
+}

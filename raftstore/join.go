@@ -153,7 +153,7 @@ func (s *Store) letIn(ctx context.Context, q joinQuestion, a *joinAnswer) error 
 		return nil
 	}
 	if member.ID != id.RaftID() {
-		if err := s.replace(ctx, member.ID, id.RaftID(), raft.ServerAddress(q.Raft)); err != nil {
+		if err := s.replace(ctx, member.ID, id.RaftID(), s.placeOf(member.ID, q.Raft)); err != nil {
 			return err
 		}
 	}
@@ -216,6 +216,16 @@ func (s *Store) replace(ctx context.Context, old, id raft.ServerID, addr raft.Se
 	}
 	s.log.Info("a new incarnation was added", "id", id, "raft", addr)
 	return nil
+}
+
+// placeOf is where the successor of a member is reached: at its address, else where it says.
+func (s *Store) placeOf(old raft.ServerID, said string) raft.ServerAddress {
+	for _, m := range s.configured() {
+		if m.ID == old {
+			return m.Address
+		}
+	}
+	return raft.ServerAddress(said)
 }
 
 // memberNamed finds a member by its name.

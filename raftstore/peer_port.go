@@ -44,6 +44,7 @@ const helloTimeout = 5 * time.Second
 type peerPort struct {
 	listener  net.Listener
 	advertise string
+	said      string // advertise, if somebody chose it; "" when it is only where the port listens
 	node      string
 	self      peerSelf
 	versions  versionRange
@@ -75,11 +76,12 @@ type peerSelf struct {
 // openPeerPort begins to accept on ln, which it owns from then on. advertise may be "".
 func openPeerPort(ln net.Listener, advertise, node string, self peerSelf,
 	log *slog.Logger) *peerPort {
+	said := advertise
 	if advertise == "" {
 		advertise = ln.Addr().String()
 	}
 	p := &peerPort{
-		listener: ln, advertise: advertise, node: node, self: self.filled(), log: log,
+		listener: ln, advertise: advertise, said: said, node: node, self: self.filled(), log: log,
 		versions: portVersions, guard: guardOf(ln),
 		raft: make(chan net.Conn), calls: make(chan net.Conn),
 	}
@@ -179,13 +181,13 @@ func (s peerSelf) filled() peerSelf {
 }
 
 // hello is what both sides say first, the caller with a kind in front and the other with a status:
-// the versions that it speaks, the length of the rest, cluster id, incarnation, name and address. A
-// reader passes over what a later build adds behind them.
+// the versions that it speaks, the length of the rest, cluster id, incarnation, name, and the address
+// that it was given, if any. A reader passes over what a later build adds behind them.
 func (p *peerPort) hello(first byte) []byte {
 	id := p.self.cluster()
 	rest := binary.LittleEndian.AppendUint64(id[:], p.self.incarnation())
 	rest = append(append(rest, byte(len(p.node))), p.node...)
-	addr := p.advertise
+	addr := p.said
 	if len(addr) > 255 {
 		addr = "" // it is only a help
 	}

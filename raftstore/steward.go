@@ -59,7 +59,7 @@ func (s *Store) steward(ctx context.Context, close map[raft.ServerID]int) error 
 	}
 	for _, m := range s.configured() { // one change of the configuration at a time
 		voter := m.Suffrage == raft.Voter
-		addr := s.nodes.saying(nodeName(m.ID))
+		addr := s.saidOf(m.ID)
 		promote := !voter && close[m.ID] >= promoteAfter
 		moved := addr != "" && raft.ServerAddress(addr) != m.Address && s.isWell(m.ID)
 		if moved {
@@ -70,6 +70,18 @@ func (s *Store) steward(ctx context.Context, close map[raft.ServerID]int) error 
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// saidOf is the address that a member's own settings give it, "" when they give none or it was not
+// heard. A cluster of one has nobody who would need it.
+func (s *Store) saidOf(id raft.ServerID) string {
+	switch {
+	case id != s.parts.id:
+		return s.nodes.saying(nodeName(id))
+	case s.alone():
+		return ""
+	}
+	return s.nodes.listed[s.cfg.Node]
 }
 
 // configured is raft's newest configuration as it is, with its own addresses.

@@ -1,8 +1,6 @@
 package httpapi
 
-import (
-	"context"
-)
+import "context"
 
 // The changes of who the members of the cluster are. Each answers with the cluster as it is then.
 
@@ -18,7 +16,7 @@ type leadershipBody struct {
 }
 
 func postMember(c *call) error {
-	text, err := c.body(true)
+	text, err := c.body(false)
 	if err != nil {
 		return err
 	}
@@ -65,8 +63,8 @@ func deleteMember(c *call) error {
 
 func postTransfer(c *call) error {
 	var in leadershipBody
-	text, err := c.body(false)
-	if err == nil && text != "" {
+	text, err := c.body(true)
+	if err == nil {
 		err = leadershipBodies.decode(text, &in)
 	}
 	if err != nil {

@@ -61,13 +61,14 @@ func (c *cluster) voters(i int, names ...string) {
 	}, ready, 20*time.Millisecond, "%v are not the voters: %+v", names, &s)
 }
 
-// load reserves S0, S1, … in turn over all nodes until stop, which returns the verdicts.
-func load(ask []*client.Client, skus, conns int) (stop func() []verdict) {
+// load reserves S0, S1, … in turn over all nodes until stop, which returns the verdicts and how long
+// the slowest took, with all its tries.
+func load(ask []*client.Client, skus, conns int) (stop func() ([]verdict, time.Duration)) {
 	const most = 1 << 20
 	var ended atomic.Bool
 	verdicts := make([]verdict, most)
 	done := make(chan struct{})
-	var sent atomic.Int64
+	var sent, slowest atomic.Int64
 	go func() {
 		defer close(done)
 		each(most, conns, func(i int) {
@@ -75,14 +76,21 @@ func load(ask []*client.Client, skus, conns int) (stop func() []verdict) {
 				return
 			}
 			sent.Add(1)
+			began := time.Now()
 			verdicts[i], _, _ = reserve(ask, i, skus, client.Retry{})
+			for took := int64(time.Since(began)); ; {
+				most := slowest.Load()
+				if took <= most || slowest.CompareAndSwap(most, took) {
+					break
+				}
+			}
 			time.Sleep(time.Millisecond) // the machine has other work
 		})
 	}()
-	return func() []verdict {
+	return func() ([]verdict, time.Duration) {
 		ended.Store(true)
 		<-done
-		return verdicts[:sent.Load()]
+		return verdicts[:sent.Load()], time.Duration(slowest.Load())
 	}
 }
 
@@ -143,11 +151,11 @@ func TestMembersComeAndGo(t *testing.T) {
 	c.restart(2)
 	c.voters(0, "n1", "n3", "n4")
 
-	verdicts := stop()
+	verdicts, slowest := stop()
 	for i, v := range verdicts {
 		require.Equal(t, 201, v.Status, "reserve %d: %+v", i, v)
 	}
-	t.Logf("%d reserves meanwhile", len(verdicts))
+	t.Logf("%d reserves meanwhile, the slowest took %v", len(verdicts), slowest)
 	c.nodes[1].kill()
 	for _, i := range []int{0, 2, 3} {
 		_, err := c.ask[i].Do(context.Background(), client.Call{Path: "/v1/stock/S0"}, nil)
@@ -166,7 +174,7 @@ func (c *cluster) raft(i int) string {
 
 // TestRollingRestartUnderLoad restarts all three nodes, one after the other, as an upgrade does, while
 // units are reserved over all of them: every reserve is accepted in the end, and none took longer than
-// a failover.
+// a failover and a client's pauses between its tries.
 func TestRollingRestartUnderLoad(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
@@ -179,11 +187,12 @@ func TestRollingRestartUnderLoad(t *testing.T) {
 		c.restart(i)
 	}
 	c.voters(0, "n1", "n2", "n3")
-	verdicts := stop()
+	verdicts, slowest := stop()
 	for i, v := range verdicts {
 		require.Equal(t, 201, v.Status, "reserve %d: %+v", i, v)
 	}
-	t.Logf("%d reserves meanwhile", len(verdicts))
+	t.Logf("%d reserves meanwhile, the slowest took %v", len(verdicts), slowest)
+	assert.Less(t, slowest, 10*time.Second)
 	c.settled()
 	for i := range c.ask {
 		assert.Len(t, reservations(t, c.ask[i]), len(verdicts), fmt.Sprintf("node %d", i+1))

@@ -93,6 +93,7 @@ func TestExplain(t *testing.T) {
 		{&raftstore.ForeignFolderError{File: "d/IDENTITY"}, "this node's own folder", true},
 		{&raftstore.ForeignClusterError{File: "d/CURRENT"}, "a node of this cluster", true},
 		{&raftstore.CorruptError{File: "d/CURRENT"}, "never delete single files", true},
+		{&raftstore.UsedNameError{Node: "n3"}, "cluster recover", true},
 		{&raftstore.LogGapError{Folder: "d/log"}, "never delete single files", true},
 		{&raftstore.DivergedError{Index: 1024}, "what they hold is what was agreed", true},
 		{&raftstore.LogLostError{File: "d/VOTE"}, "holdfast cluster recover", true},

@@ -1,0 +1,100 @@
+package raftstore
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const lostCluster = "00112233445566778899aabbccddeeff"
+
+// beginAnew recovers dir for n3 once.
+func beginAnew(t *testing.T, dir string, incarnation uint64) (kept string, err error) {
+	t.Helper()
+	f, err := OpenLostFolder(dir, "n3")
+	require.NoError(t, err)
+	kept, err = f.BeginAnew(Recovery{Node: "n3", Incarnation: incarnation, Cluster: lostCluster})
+	require.NoError(t, f.Close())
+	return kept, err
+}
+
+func identityIn(t *testing.T, dir string) (id Identity) {
+	t.Helper()
+	require.NoError(t, identitySeal.read(filepath.Join(dir, identityFile), &id))
+	return id
+}
+
+// TestRecoverKeepsWhatWasThere recovers folders of every kind: whole, damaged, empty, not there.
+func TestRecoverKeepsWhatWasThere(t *testing.T) {
+	t.Parallel()
+	for name, spoil := range map[string]func(t *testing.T, dir string){
+		"whole":            func(*testing.T, string) {},
+		"damaged IDENTITY": func(t *testing.T, dir string) { overwrite(t, filepath.Join(dir, identityFile)) },
+		"no IDENTITY": func(t *testing.T, dir string) {
+			require.NoError(t, os.Remove(filepath.Join(dir, identityFile)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := filepath.Join(t.TempDir(), "d3")
+			f := openTestFolder(t, dir, "n3")
+			require.NoError(t, f.SetLetIn(lostCluster, 1))
+			overwrite(t, filepath.Join(f.LogDir(), "segment"))
+			_, err := OpenLostFolder(dir, "n3")
+			var locked *LockedError
+			require.ErrorAs(t, err, &locked, "it runs")
+			require.NoError(t, f.Close())
+			spoil(t, dir)
+
+			kept, err := beginAnew(t, dir, 2)
+			require.NoError(t, err)
+			assert.Equal(t, filepath.Join(dir, "lost-1"), kept)
+			assert.FileExists(t, filepath.Join(kept, logFolder, "segment"))
+			id := identityIn(t, dir)
+			assert.Equal(t, Identity{Node: "n3", Incarnation: 2, Format: folderFormat,
+				ClusterID: lostCluster, Folder: id.Folder}, id)
+			again, err := beginAnew(t, dir, 2)
+			require.NoError(t, err)
+			assert.Empty(t, again)
+			assert.Equal(t, id, identityIn(t, dir), "a second run does nothing")
+
+			f = openTestFolder(t, dir, "n3")
+			assert.Equal(t, "n3.2", string(f.RaftID()))
+			require.NoError(t, f.SetLetIn(lostCluster, 4))
+			require.NoError(t, f.Close())
+			kept, err = beginAnew(t, dir, 3)
+			require.NoError(t, err)
+			assert.Equal(t, filepath.Join(dir, "lost-2"), kept, "what was kept before stays where it is")
+		})
+	}
+	dir := filepath.Join(t.TempDir(), "never", "there")
+	kept, err := beginAnew(t, dir, 7)
+	require.NoError(t, err)
+	assert.Empty(t, kept)
+	assert.Equal(t, uint64(7), identityIn(t, dir).Incarnation)
+}
+
+func overwrite(t *testing.T, path string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+}
+
+func TestRecoverRefusesWhatIsNotItsOwn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f := openTestFolder(t, dir, "n3")
+	require.NoError(t, f.SetClusterID("another"))
+	require.NoError(t, f.Close())
+	before := identityIn(t, dir)
+	_, err := OpenLostFolder(dir, "n1")
+	var node *ForeignFolderError
+	require.ErrorAs(t, err, &node)
+	_, err = beginAnew(t, dir, 2)
+	var cluster *ForeignClusterError
+	require.ErrorAs(t, err, &cluster)
+	assert.Equal(t, before, identityIn(t, dir))
+	assert.NoDirExists(t, filepath.Join(dir, "lost-1"))
+}
