@@ -43,6 +43,8 @@ type formingAnswer struct {
 	Peers   string `json:"peers"`   // its list, as peersText gives it
 	Leader  string `json:"leader"`  // name and address of the leader that it follows, or ""
 	At      string `json:"at"`
+	// Members has the raft ids of the configuration, of a node that has a leader.
+	Members []string `json:"members"`
 	// Heard has the folder under which each other node asked first.
 	Heard map[string]string `json:"heard"`
 }
@@ -116,7 +118,11 @@ func (s *Store) formingAnswer() formingAnswer {
 	case id.LetIn:
 		a.State = stateForming
 	}
-	a.At, a.Leader = s.leader()
+	if a.At, a.Leader = s.leader(); a.Leader != "" {
+		for _, m := range s.servers() {
+			a.Members = append(a.Members, string(m.ID))
+		}
+	}
 	return a
 }
 
@@ -143,7 +149,8 @@ func (s *Store) handleForming(body []byte) []byte {
 	return answer
 }
 
-// runFormation asks the others until this node is a member of a cluster, or ctx ends.
+// runFormation asks the others until this node is a member of a cluster, and then whether it still
+// is when it finds no leader, until ctx ends.
 func (s *Store) runFormation(ctx context.Context) {
 	ticker := time.NewTicker(s.cfg.Heartbeat / 5)
 	defer ticker.Stop()
@@ -159,6 +166,40 @@ func (s *Store) runFormation(ctx context.Context) {
 		}
 	}
 	s.forming.waitFor("")
+	ticker.Reset(silentAfter)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		if s.leaderName() != "" {
+			continue
+		}
+		if why := s.whetherRemoved(ctx); s.forming.waitFor(why) && why != "" {
+			s.log.Warn("this node does not take part", "why", why)
+		}
+	}
+}
+
+// whetherRemoved asks the members that this node knows whether it is one of them. A node that was
+// removed while it did not run has no other way to learn of it: nobody sends it the entry that says
+// so, and nobody gives it a vote. It returns what the node waits for.
+func (s *Store) whetherRemoved(ctx context.Context) string {
+	own := s.formingAnswer()
+	var addrs []string
+	for _, m := range s.servers() {
+		if m.ID != s.parts.id {
+			addrs = append(addrs, string(m.Address))
+		}
+	}
+	for _, a := range s.askForming(ctx, own, addrs) {
+		if a.Cluster == own.Cluster && len(a.Members) > 0 &&
+			!slices.Contains(a.Members, string(s.parts.id)) {
+			return removedText
+		}
+	}
+	return ""
 }
 
 const removedText = "this node is not a member any more: it was removed"
@@ -179,7 +220,13 @@ func (s *Store) whyNoLeader() string {
 // formOnce asks everybody once and does what follows. It returns for what the node waits.
 func (s *Store) formOnce(ctx context.Context) string {
 	own := s.formingAnswer()
-	step := decideForming(own, s.cfg.Peers, s.askForming(ctx, own))
+	addrs := slices.Clone(s.cfg.Join)
+	for _, p := range s.cfg.Peers {
+		if p.Node != s.cfg.Node {
+			addrs = append(addrs, p.Addr)
+		}
+	}
+	step := decideForming(own, s.cfg.Peers, s.askForming(ctx, own, addrs))
 	switch {
 	case ctx.Err() != nil:
 		return ""
@@ -194,20 +241,14 @@ func (s *Store) formOnce(ctx context.Context) string {
 	return step.why
 }
 
-// askForming asks every address of the lists at once, for at most a heartbeat, and returns what
-// others than this node answered, by name.
-func (s *Store) askForming(ctx context.Context, own formingAnswer) []formingAnswer {
+// askForming asks every address at once, for at most a heartbeat, and returns what others than this
+// node answered, by name.
+func (s *Store) askForming(ctx context.Context, own formingAnswer, addrs []string) []formingAnswer {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Heartbeat)
 	defer cancel()
 	body, err := json.Marshal(formingQuestion{Node: own.Node, Folder: own.Folder})
 	if err != nil {
 		return nil // two texts
-	}
-	addrs := slices.Clone(s.cfg.Join)
-	for _, p := range s.cfg.Peers {
-		if p.Node != s.cfg.Node {
-			addrs = append(addrs, p.Addr)
-		}
 	}
 	all := make([]formingAnswer, len(addrs))
 	var asked sync.WaitGroup

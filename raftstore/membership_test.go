@@ -200,3 +200,53 @@ func TestTransferUnderLoad(t *testing.T) {
 		assert.Equal(t, 1_000_000-sold, c.available(c.leader(), false, "A"))
 	})
 }
+
+// TestRemovedWhileAway removes a member that does not run: when it comes back it disturbs nobody, and
+// says why it does not serve. Added again, it goes on from its own folder.
+func TestRemovedWhileAway(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 3, nil, func(t *testing.T, c *cluster) {
+		leader := c.leader()
+		c.stock(leader, 7, "A")
+		away := c.follower(leader)
+		time.Sleep(5 * time.Second)
+		c.kill(away)
+		require.NoError(t, leader.RemoveMember(t.Context(), away.name))
+		term := leader.raft().CurrentTerm()
+		c.start(away)
+		c.eventually("it knows", func() bool { return away.Ready()[0].Detail == removedText })
+		assert.Equal(t, term, leader.raft().CurrentTerm())
+		require.NoError(t, leader.AddMember(t.Context(), away.name, away.addr))
+		c.eventually("it votes", func() bool { return c.votes(leader, "n1", "n2", "n3") })
+		assert.Equal(t, leader.name, away.Ready()[0].Detail)
+		c.sameDigests()
+	})
+}
+
+// TestConfigurationFollowsAMember moves a member that is in nobody's list to another address.
+func TestConfigurationFollowsAMember(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 3, nil, func(t *testing.T, c *cluster) {
+		leader := c.leader()
+		c.stock(leader, 7, "A")
+		n4 := c.add("n4")
+		require.NoError(t, leader.AddMember(t.Context(), "n4", n4.addr))
+		c.start(n4)
+		c.eventually("n4 votes", func() bool { return c.votes(leader, "n1", "n2", "n3", "n4") })
+		c.kill(n4)
+		n4.addr = "127.0.0.40:1"
+		c.start(n4)
+		for _, n := range c.nodes[:3] {
+			n.nodes.hear("n4", n4.addr) // as its handshake would say
+		}
+		c.eventually("the configuration follows", func() bool {
+			for _, m := range leader.configured() {
+				if m.ID == "n4.1" {
+					return string(m.Address) == n4.addr && m.Suffrage == raft.Voter
+				}
+			}
+			return false
+		})
+		c.sameDigests()
+	})
+}

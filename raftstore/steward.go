@@ -26,7 +26,7 @@ const (
 func (s *Store) runSteward(ctx context.Context) {
 	ticker := time.NewTicker(askEvery)
 	defer ticker.Stop()
-	close := map[raft.ServerID]int{} // how often in a row each was seen close behind
+	near := map[raft.ServerID]int{} // how often in a row each was seen close behind
 	for {
 		select {
 		case <-ctx.Done():
@@ -34,17 +34,17 @@ func (s *Store) runSteward(ctx context.Context) {
 		case <-ticker.C:
 		}
 		if !s.opened() {
-			clear(close)
+			clear(near)
 			continue
 		}
-		if err := s.steward(ctx, close); err != nil && ctx.Err() == nil {
+		if err := s.steward(ctx, near); err != nil && ctx.Err() == nil {
 			s.log.Warn("looking after the members", "error", err)
 		}
 	}
 }
 
 // steward does what is to be done now. It returns the errors of what could not be agreed.
-func (s *Store) steward(ctx context.Context, close map[raft.ServerID]int) error {
+func (s *Store) steward(ctx context.Context, near map[raft.ServerID]int) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProposeTimeout)
 	defer cancel()
 	s.changes.Lock()
@@ -52,15 +52,15 @@ func (s *Store) steward(ctx context.Context, close map[raft.ServerID]int) error 
 	errs := []error{s.enrolHeard(ctx)}
 	for _, m := range s.configured() {
 		if m.Suffrage == raft.Voter {
-			delete(close, m.ID)
-		} else if close[m.ID]++; !s.caughtUp(ctx, m) {
-			close[m.ID] = 0
+			delete(near, m.ID)
+		} else if near[m.ID]++; !s.caughtUp(ctx, m) {
+			near[m.ID] = 0
 		}
 	}
 	for _, m := range s.configured() { // one change of the configuration at a time
 		voter := m.Suffrage == raft.Voter
 		addr := s.saidOf(m.ID)
-		promote := !voter && close[m.ID] >= promoteAfter
+		promote := !voter && near[m.ID] >= promoteAfter
 		moved := addr != "" && raft.ServerAddress(addr) != m.Address && s.isWell(m.ID)
 		if moved {
 			m.Address = raft.ServerAddress(addr)

@@ -113,14 +113,14 @@ func TestMembersComeAndGo(t *testing.T) {
 	t.Cleanup(fourth.Close)
 	c.ask = append(c.ask, fourth)
 
-	any := "http://" + c.nodes[1].http
-	status, _, errs := do(t, "cluster", "add", "n4", "--server", any)
+	other := "http://" + c.nodes[1].http
+	status, _, errs := do(t, "cluster", "add", "n4", "--server", other)
 	assert.Equal(t, exitUsage, status, errs)
-	status, out, errs := do(t, "cluster", "add", "n4="+addrs[1], "--server", any)
+	status, out, errs := do(t, "cluster", "add", "n4="+addrs[1], "--server", other)
 	require.Equal(t, exitOK, status, errs)
 	assert.Contains(t, out, "n4")
 	c.voters(0, "n1", "n2", "n3", "n4")
-	status, _, errs = do(t, "cluster", "add", "n4="+addrs[1], "--server", any)
+	status, _, errs = do(t, "cluster", "add", "n4="+addrs[1], "--server", other)
 	assert.Equal(t, exitRefused, status)
 	assert.Contains(t, errs, "member-exists")
 
