@@ -32,7 +32,7 @@ func TestRecoverKeepsWhatWasThere(t *testing.T) {
 	t.Parallel()
 	for name, spoil := range map[string]func(t *testing.T, dir string){
 		"whole":            func(*testing.T, string) {},
-		"damaged IDENTITY": func(t *testing.T, dir string) { overwrite(t, filepath.Join(dir, identityFile)) },
+		"damaged IDENTITY": func(t *testing.T, dir string) { scribble(t, filepath.Join(dir, identityFile)) },
 		"no IDENTITY": func(t *testing.T, dir string) {
 			require.NoError(t, os.Remove(filepath.Join(dir, identityFile)))
 		},
@@ -42,7 +42,7 @@ func TestRecoverKeepsWhatWasThere(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "d3")
 			f := openTestFolder(t, dir, "n3")
 			require.NoError(t, f.SetLetIn(lostCluster, 1))
-			overwrite(t, filepath.Join(f.LogDir(), "segment"))
+			scribble(t, filepath.Join(f.LogDir(), "segment"))
 			_, err := OpenLostFolder(dir, "n3")
 			var locked *LockedError
 			require.ErrorAs(t, err, &locked, "it runs")
@@ -77,7 +77,7 @@ func TestRecoverKeepsWhatWasThere(t *testing.T) {
 	assert.Equal(t, uint64(7), identityIn(t, dir).Incarnation)
 }
 
-func overwrite(t *testing.T, path string) {
+func scribble(t *testing.T, path string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
 }

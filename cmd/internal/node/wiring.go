@@ -88,7 +88,8 @@ func (n *Node) open(registry *prometheus.Registry) error {
 	}
 	n.store, err = raftstore.Open(raftstore.Config{
 		Node: cfg.Name, Dir: cfg.Data, HTTP: web.Addr().String(), Listener: n.peer, Peers: peers,
-		Join: cfg.Join, TLS: raftstore.PeerTLS(cfg.TLS), DiskWarn: cfg.DiskWarn, DiskMin: cfg.DiskMin, Ballast: cfg.Ballast,
+		Join: cfg.Join, TLS: raftstore.PeerTLS(cfg.TLS),
+		DiskWarn: cfg.DiskWarn, DiskMin: cfg.DiskMin, Ballast: cfg.Ballast,
 		LogSegmentBytes: cfg.LogSegmentBytes, Logger: cfg.Logger, Registerer: registry,
 		SkipEntries: cfg.SkipEntries,
 	})
@@ -96,7 +97,8 @@ func (n *Node) open(registry *prometheus.Registry) error {
 		return explain(err)
 	}
 	shown := view{n.store, cfg.Version}
-	n.api, err = httpapi.New(httpapi.Config{Ledger: n.store, Node: shown, Membership: shown, Logger: cfg.Logger,
+	n.api, err = httpapi.New(httpapi.Config{Ledger: n.store, Node: shown, Membership: shown,
+		Logger:   cfg.Logger,
 		Registry: registry, Version: cfg.Version, CloseTimeout: cfg.StopTimeout})
 	if err != nil {
 		return fmt.Errorf("start the HTTP interface: %w", err)
