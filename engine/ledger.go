@@ -144,7 +144,3 @@ func (l *Ledger) partAt(r partRef) *partRow {
 
 // makeRef builds a ref; every table of a shard has fewer than 2^(32-bits) rows.
 func (l *Ledger) makeRef(slot, shard uint32) uint32 { return slot<<l.bits | shard }
-
-// ForgetCluster makes the ledger that of a cluster which has no id yet, for a restore: the first leader
-// gives it a new one. The digest does not depend on the id, so it says that nothing else was changed.
-func (l *Ledger) ForgetCluster() { l.limits.ClusterID = [16]byte{} }

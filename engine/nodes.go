@@ -67,6 +67,16 @@ func (l *Ledger) setNode(row *nodeRow) {
 	l.digest.add(row.hash())
 }
 
+// ForgetCluster makes the ledger that of a new cluster: it has no cluster's id, and no node ever took
+// part in it. For a restore, before anything was applied; everything else stays as it is.
+func (l *Ledger) ForgetCluster() {
+	l.limits.ClusterID = [16]byte{}
+	for name, row := range l.nodes {
+		l.digest.remove(row.hash())
+		delete(l.nodes, name)
+	}
+}
+
 func (r *nodeRow) hash() uint64 {
 	h := mixWide(xxh3.HashString(r.Node), uint64(r.Incarnation))
 	h = mixWide(h, binary.LittleEndian.Uint64(r.Folder[:]))

@@ -87,8 +87,11 @@ func TestAForgottenClusterChangesNothingElse(t *testing.T) {
 	configure := &engine.Configure{Limits: engine.Limits{ClusterID: [16]byte{1}, EventsMax: 5000}}
 	applyNext(l, configure)
 	before := l.Digest()
+	applyNext(l, &engine.Enrol{Node: "n1", Incarnation: 3})
+	require.NotEqual(t, before, l.Digest())
 	l.ForgetCluster()
 	require.Equal(t, before, l.Digest())
+	require.Empty(t, l.Enrolments())
 	require.Zero(t, l.Limits().ClusterID)
 	loaded, err := load(save(l))
 	require.NoError(t, err)

@@ -168,7 +168,8 @@ func (t *restoring) finish(u *unpacking) (digest uint64, err error) {
 	if err := t.writeLog(u.head); err != nil {
 		return 0, fmt.Errorf("write the log: %w", err)
 	}
-	id := Identity{Node: t.cfg.Node, Incarnation: firstIncarnation, Format: folderFormat}
+	id := newIdentity(t.cfg.Node, firstIncarnation)
+	id.LetIn = true // it is the new cluster
 	if err := identitySeal.replace(t.folder.Path(identityFile), id); err != nil {
 		return 0, err
 	}
