@@ -10,7 +10,8 @@ import (
 
 const (
 	// trailingBytes of log stay behind a checkpoint at least, so that a follower that is a little
-	// behind catches up from the log and not by an install.
+	// behind catches up from the log and not by an install; less where checkpoints are closer than
+	// four times that.
 	trailingBytes = 64 << 20
 	// trailingMin and trailingMax bound the same in entries.
 	trailingMin, trailingMax = 128, 16384
@@ -83,7 +84,8 @@ func (s *Store) trail(r *raft.Raft) {
 	s.settings.Lock()
 	defer s.settings.Unlock()
 	c := r.ReloadableConfig()
-	c.TrailingLogs = uint64(min(max(trailingBytes/max(1, mean), trailingMin), trailingMax))
+	bytes := min(trailingBytes, s.cfg.CheckpointBytes/4)
+	c.TrailingLogs = uint64(min(max(bytes/max(1, mean), trailingMin), trailingMax))
 	if s.disk.tight() {
 		c.TrailingLogs = trailingMin
 	}

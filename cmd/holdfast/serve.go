@@ -68,7 +68,8 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 		Join: nv.Join, Version: buildInfo().Version, Logger: log.Logger, StopTimeout: nv.StopTimeout,
 		TLS:      node.TLS{Cert: nv.PeerCert, Key: nv.PeerKey, Pins: nv.PeerPins},
 		DiskWarn: diskMark(nv.Disk.Warn), DiskMin: diskMark(nv.Disk.Min), Ballast: nv.Disk.Ballast,
-		SkipEntries: nv.SkipEntries}
+		SkipEntries:     nv.SkipEntries, // auto is theirs to say
+		LogSegmentBytes: int(max(0, nv.Segment)), CheckpointBytes: max(0, nv.Checkpoint)}
 	for _, p := range nv.Peers {
 		cfg.Peers = append(cfg.Peers, node.Peer{Name: p.Node, Raft: p.Raft})
 	}

@@ -36,6 +36,8 @@ type Config struct {
 	DiskWarn, DiskMin, Ballast int64
 	// SkipEntries are the store's: agreed entries that have no effect.
 	SkipEntries []raftstore.SkipEntry
+	// CheckpointBytes is the store's: the least log between two checkpoints, 0 for its default.
+	CheckpointBytes int64
 }
 
 // Peer is one node of the cluster.

@@ -91,7 +91,7 @@ func (n *Node) open(registry *prometheus.Registry) error {
 		Join: cfg.Join, TLS: raftstore.PeerTLS(cfg.TLS),
 		DiskWarn: cfg.DiskWarn, DiskMin: cfg.DiskMin, Ballast: cfg.Ballast,
 		LogSegmentBytes: cfg.LogSegmentBytes, Logger: cfg.Logger, Registerer: registry,
-		SkipEntries: cfg.SkipEntries,
+		CheckpointBytes: cfg.CheckpointBytes, SkipEntries: cfg.SkipEntries,
 	})
 	if err != nil {
 		return explain(err)

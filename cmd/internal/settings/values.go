@@ -19,6 +19,8 @@ type NodeValues struct {
 	PeerCert    string // with PeerKey and PeerPins; all empty is a plain port
 	PeerKey     string
 	PeerPins    string
+	Checkpoint  int64  // bytes of log between two checkpoints
+	Segment     int64  // bytes of a file of the raft log
 	Admin       string // empty is off
 	SkipEntries []raftstore.SkipEntry
 	LogLevel    string
@@ -61,7 +63,8 @@ func (v *Values) Node() NodeValues {
 		Peers: peers, Join: join, PeerCert: v.text("peer.tls.cert"), PeerKey: v.text("peer.tls.key"),
 		PeerPins: v.text("peer.tls.pins"), Admin: v.text("admin"),
 		SkipEntries: entries,
-		LogLevel:    v.text("log.level"), LogFormat: v.text("log.format"),
+		Checkpoint:  v.size("checkpoint.bytes"), Segment: v.size("segment.bytes"),
+		LogLevel: v.text("log.level"), LogFormat: v.text("log.format"),
 		StopTimeout: v.duration("stop.timeout"),
 		Disk: Disk{Warn: v.size("disk.warn"), Min: v.size("disk.min"),
 			Ballast: v.size("disk.ballast")},
