@@ -79,7 +79,7 @@ var table = []Setting{
 			"whoever reaches it can read and change everything"},
 	{Key: "checkpoint.bytes", Kind: Size, Default: "256MiB", For: "serve",
 		Help: "least log between two checkpoints; a restart replays at most about twice as much"},
-	{Key: "segment.bytes", Kind: Size, Default: "256MiB", For: "serve",
+	{Key: "wal.segment", Kind: Size, Default: "256MiB", For: "serve",
 		Help: "size of a file of the raft log, allocated whole, 64KiB to 2GiB; less for small disks"},
 	{Key: "admin", Kind: Loopback, Default: "", For: "serve",
 		Help: "loopback address of a listener with profiles (/debug/pprof); empty is off"},

@@ -63,7 +63,7 @@ func (v *Values) Node() NodeValues {
 		Peers: peers, Join: join, PeerCert: v.text("peer.tls.cert"), PeerKey: v.text("peer.tls.key"),
 		PeerPins: v.text("peer.tls.pins"), Admin: v.text("admin"),
 		SkipEntries: entries,
-		Checkpoint:  v.size("checkpoint.bytes"), Segment: v.size("segment.bytes"),
+		Checkpoint:  v.size("checkpoint.bytes"), Segment: v.size("wal.segment"),
 		LogLevel: v.text("log.level"), LogFormat: v.text("log.format"),
 		StopTimeout: v.duration("stop.timeout"),
 		Disk: Disk{Warn: v.size("disk.warn"), Min: v.size("disk.min"),

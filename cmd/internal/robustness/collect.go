@@ -1,0 +1,148 @@
+package robustness
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strconv"
+	"time"
+
+	"holdfast/cmd/internal/client"
+	"holdfast/cmd/internal/robustness/cluster"
+	"holdfast/cmd/internal/robustness/history"
+	"holdfast/cmd/internal/robustness/judge"
+)
+
+// settleFor bounds the wait for all nodes to be at one index when nothing is sent any more.
+const settleFor = 30 * time.Second
+
+// collect reads everything back from every node, when all are at one index. It fails when they do
+// not come to one, or a node does not answer.
+func collect(ctx context.Context, c *cluster.Cluster) ([]judge.NodeView, error) {
+	for _, n := range c.Nodes { // checks go through the log, so they come first
+		if _, err := check(ctx, n); err != nil {
+			return nil, fmt.Errorf("check of %s: %w", n.Name, err)
+		}
+	}
+	deadline := time.Now().Add(settleFor)
+	for !level(ctx, c) {
+		if time.Now().After(deadline) || ctx.Err() != nil {
+			return nil, fmt.Errorf("the nodes are not at one index %v after the load", settleFor)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	var views []judge.NodeView
+	for _, n := range c.Nodes {
+		v, err := view(ctx, n)
+		if err != nil {
+			return nil, fmt.Errorf("read back from %s: %w", n.Name, err)
+		}
+		views = append(views, v)
+	}
+	for i, n := range c.Nodes {
+		var err error
+		if views[i].Check, err = check(ctx, n); err != nil {
+			return nil, fmt.Errorf("check of %s: %w", n.Name, err)
+		}
+	}
+	return views, nil
+}
+
+// level reports whether all nodes are at one index.
+func level(ctx context.Context, c *cluster.Cluster) bool {
+	index := uint64(0)
+	for _, n := range c.Nodes {
+		s, err := n.Status(ctx)
+		if err != nil || (index != 0 && s.Index != index) {
+			return false
+		}
+		index = s.Index
+	}
+	return true
+}
+
+func check(ctx context.Context, n *cluster.Node) (client.CheckReport, error) {
+	var r client.CheckReport
+	_, err := n.Ask.Do(ctx, client.Call{Method: "POST", Path: "/v1/check"}, &r)
+	return r, err
+}
+
+// stale asks a node for what it has, without the others.
+func stale(ctx context.Context, n *cluster.Node, path string, q url.Values, out any) error {
+	if q == nil {
+		q = url.Values{}
+	}
+	q.Set("level", "stale")
+	_, err := n.Ask.Do(ctx, client.Call{Path: path, Query: q}, out)
+	return err
+}
+
+// view reads all that one node shows.
+func view(ctx context.Context, n *cluster.Node) (judge.NodeView, error) {
+	v := judge.NodeView{Name: n.Name, Reservations: map[string][]history.Line{},
+		Stock: map[string]history.Balance{}}
+	if err := stale(ctx, n, "/v1/digest", nil, &v.Digest); err != nil {
+		return v, err
+	}
+	skus := map[string]bool{}
+	for after := uint64(0); ; {
+		var page client.EventPage
+		q := url.Values{"after": {strconv.FormatUint(after, 10)}, "limit": {"1000"}}
+		if err := stale(ctx, n, "/v1/events", q, &page); err != nil {
+			return v, err
+		}
+		for _, raw := range page.Events {
+			var e client.Event
+			if err := json.Unmarshal(raw, &e); err != nil {
+				return v, err
+			}
+			v.Events = append(v.Events, e)
+			if e.Location != "" && e.SKU != "" {
+				skus[e.SKU] = true
+			}
+		}
+		if len(page.Events) == 0 {
+			break
+		}
+		after = page.Next
+	}
+	for sku := range skus {
+		var s client.Stock
+		if err := stale(ctx, n, "/v1/stock/"+client.Segment(sku), nil, &s); err != nil {
+			return v, err
+		}
+		for _, l := range s.Locations {
+			v.Stock[sku] = history.Balance{OnHand: l.OnHand, Held: l.Held, Committed: l.Committed}
+		}
+	}
+	return v, reservations(ctx, n, v.Reservations)
+}
+
+func reservations(ctx context.Context, n *cluster.Node, into map[string][]history.Line) error {
+	for after := ""; ; {
+		q := url.Values{"limit": {"1000"}}
+		if after != "" {
+			q.Set("after", after)
+		}
+		var page client.Page
+		if err := stale(ctx, n, "/v1/reservations", q, &page); err != nil {
+			return err
+		}
+		for _, raw := range page.Items {
+			var r client.Reservation
+			if err := json.Unmarshal(raw, &r); err != nil {
+				return err
+			}
+			var lines []history.Line
+			for _, l := range r.Lines {
+				lines = append(lines, history.Line{SKU: l.SKU, Held: l.Held, Committed: l.Committed,
+					Shipped: l.Shipped, Released: l.Released, Expired: l.Expired, Returned: l.Returned})
+			}
+			into[r.ID] = lines
+		}
+		if after = page.Next; after == "" {
+			return nil
+		}
+	}
+}
