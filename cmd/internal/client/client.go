@@ -9,9 +9,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -128,7 +130,14 @@ func (c *Client) send(ctx context.Context, call Call) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := c.http.Do(req)
+	// A request with a key is sent again by the transport itself when a kept connection breaks under it,
+	// so an error of the last dial does not say that no earlier connection carried it.
+	var carried atomic.Bool
+	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { carried.Store(true) }}
+	resp, err := c.http.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	if err != nil && !carried.Load() {
+		return nil, c.unreachable(err)
+	}
 	if err != nil {
 		return nil, c.lost(call, err)
 	}
@@ -176,20 +185,25 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 	return req, nil
 }
 
-// lost says what a call without an answer means. Only a connection that was never made is sure not
-// to have carried a write.
+// lost says what it means that a call was sent, or may have been, and no answer came.
 func (c *Client) lost(call Call, err error) error {
-	var op *net.OpError
-	dial := errors.As(err, &op) && op.Op == "dial"
+	if call.Method == "" || call.Method == http.MethodGet {
+		return c.unreachable(err)
+	}
+	return &UnknownError{Server: c.cfg.Server, Keyed: call.Key != "", Err: cause(err)}
+}
+
+func (c *Client) unreachable(err error) error {
+	return &UnreachableError{Server: c.cfg.Server, Err: cause(err)}
+}
+
+// cause is an error of the transport without the URL, which our own errors say.
+func cause(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
-		err = u.Err // the URL is said by our own errors
+		return u.Err
 	}
-	read := call.Method == "" || call.Method == http.MethodGet
-	if dial || read {
-		return &UnreachableError{Server: c.cfg.Server, Err: err}
-	}
-	return &UnknownError{Server: c.cfg.Server, Keyed: call.Key != "", Err: err}
+	return err
 }
 
 // Segment escapes one part of a path, such as a SKU with a slash in it.

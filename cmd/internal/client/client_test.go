@@ -174,3 +174,30 @@ func TestRetryGoesRoundTheServersAndGivesUp(t *testing.T) {
 	var gone *UnreachableError
 	require.ErrorAs(t, err, &gone)
 }
+
+// TestWriteOnBrokenKeptConnectionIsUnknown: the transport sends a keyed request again by itself when
+// the kept connection breaks, and that second dial may find nobody. The first may have been read.
+func TestWriteOnBrokenKeptConnectionIsUnknown(t *testing.T) {
+	t.Parallel()
+	var s *httptest.Server
+	read := 0
+	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if read++; read == 1 {
+			fmt.Fprint(w, `{}`)
+			return
+		}
+		_ = s.Listener.Close() // nobody listens any more, and this connection breaks
+		conn, _, err := http.NewResponseController(w).Hijack()
+		assert.NoError(t, err)
+		assert.NoError(t, conn.Close())
+	}))
+	t.Cleanup(s.Close)
+	c := New(Config{Server: s.URL, Timeout: 5 * time.Second})
+	t.Cleanup(c.Close)
+	call := Call{Method: "POST", Path: "/v1/stock", Body: map[string]int{}, Key: "k"}
+	_, err := c.Do(context.Background(), call, nil)
+	require.NoError(t, err)
+	_, err = c.Do(context.Background(), call, nil)
+	assert.True(t, IsUnknown(err), "%v", err)
+	assert.Equal(t, 2, read, "the server has read it")
+}

@@ -126,7 +126,8 @@ func (s *session) run(ctx context.Context) error {
 	}
 	l.Start(ctx)
 	world := &fault.World{Cluster: s.c, Load: l, Dir: s.cfg.Dir, Log: s.log, Tally: s.result.Tally,
-		Chance: rand.New(rand.NewPCG(s.cfg.Seed, 7))}
+		Chance: rand.New(rand.NewPCG(s.cfg.Seed, 7)),
+		Broken: func(err error) { s.violation("a damaged file is refused well, or harms nobody", err.Error()) }}
 	faultErr := s.inject(ctx, world)
 	loadErr := l.Stop()
 	var broken *fault.BrokenError

@@ -1,6 +1,7 @@
 package disk
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
@@ -9,6 +10,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // Damage is one change to one file of a node that is down.
@@ -109,5 +112,20 @@ func (d Damage) apply(path string, do func([]byte, *rand.Rand) []byte, chance *r
 // with the error of the file system.
 func (v *Volume) Save(path string) error { return copyTree(path, v.Dir) }
 
-// Restore puts back what Save copied; it fails as Save.
-func (v *Volume) Restore(path string) error { return copyTree(v.Dir, path) }
+// Restore puts back what Save copied, durably; it fails as Save.
+func (v *Volume) Restore(path string) error {
+	if err := copyTree(v.Dir, path); err != nil {
+		return err
+	}
+	return v.Sync()
+}
+
+// Sync makes everything on the volume durable: what the harness itself wrote must not be lost in a
+// power cut that comes later. It fails with the error of the file system.
+func (v *Volume) Sync() error {
+	f, err := os.Open(v.Dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(unix.Syncfs(int(f.Fd())), f.Close())
+}

@@ -43,6 +43,7 @@ type World struct {
 	Chance  *rand.Rand
 	Dir     string // for copies
 	Log     func(format string, args ...any)
+	Broken  func(error) // takes what a fault showed to be wrong and can go on from
 	Tally   *Tally
 	Hold    time.Duration // mean length of a fault, default 4 s
 }

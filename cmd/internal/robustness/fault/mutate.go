@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,18 +35,23 @@ func (w *World) mutate(ctx context.Context) error {
 	}
 	defer os.RemoveAll(saved)
 	d, err := disk.Mutate(n.Volume.Dir, w.Chance)
-	if err != nil {
+	if err := errors.Join(err, n.Volume.Sync()); err != nil {
 		return err
 	}
 	w.Log("%s: %s: %s", n.Name, d.File, d.What)
-	if err := w.startDamaged(ctx, n, d); err != nil {
+	err = w.startDamaged(ctx, n, d)
+	var wrong *BrokenError
+	if err != nil && !errors.As(err, &wrong) {
 		return err
 	}
-	if n.Runs() {
-		if err := w.Cluster.Whole(ctx, wholeFor); err == nil {
+	if err == nil && n.Runs() {
+		if err = w.Cluster.Whole(ctx, wholeFor); err == nil {
 			w.Tally.Survived++
 			return nil
 		}
+	}
+	if err != nil {
+		w.Broken(err) // and go on: the folder as it was is still there
 	}
 	if err := n.Kill(); err != nil {
 		return err

@@ -50,7 +50,7 @@ type Op struct {
 	Reservation string `json:"reservation,omitempty"`
 	Lines       []Ask  `json:"lines,omitempty"`
 	SKU         string `json:"sku,omitempty"`
-	Qty         int64  `json:"qty,omitempty"`
+	Qty         int64  `json:"qty,omitempty"` // units of an adjust; of a reserve the time to live, ms
 
 	Outcome  Outcome  `json:"outcome"`
 	Status   int      `json:"status,omitempty"`

@@ -22,7 +22,7 @@ type group struct {
 
 // stockEach is what each SKU of a group has at first: less than its clients want, so that they
 // compete for the last units.
-const stockEach = 25
+const stockEach = 40
 
 // holdFor is the time of a hold that the linearizability of its group does not depend on: longer
 // than any run.
@@ -73,11 +73,20 @@ func (l *Load) runClient(ctx context.Context, g *group, slot, number int) {
 		}
 		op.Group = g.name
 		op = l.do(ctx, start, op)
+		if op.Kind == history.Reserve && op.Outcome == history.Done {
+			g.taken(op.Reservation)
+		}
 		if !op.Kind.Reads() && (op.Outcome == history.Done || op.Outcome == history.Refused) {
 			l.keepOld(op)
 		}
 		l.think(chance)
 	}
+}
+
+func (g *group) taken(id string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.mu.ids = append(g.mu.ids, id)
 }
 
 // next draws an operation.
@@ -100,7 +109,9 @@ func (g *group) next(chance *rand.Rand, id string) history.Op {
 				op.Lines = append(op.Lines, history.Ask{SKU: s, Qty: 1 + chance.Int64N(3)})
 			}
 		}
-		g.mu.ids = append(g.mu.ids, id)
+		if chance.IntN(8) == 0 { // others may try it before it is there, and although it never is
+			g.mu.ids = append(g.mu.ids, id)
+		}
 		return op
 	case dice < 45:
 		op.Kind = history.Commit
