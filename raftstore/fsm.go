@@ -138,7 +138,8 @@ func (m *machine) apply(l *raft.Log, b *batch) error {
 		return nil
 	}
 	entry, openErr := engine.OpenEntry(l.Data)
-	if err = errors.Join(err, openErr); err != nil {
+	entry, keyErr := keysHere(timeOf(entry), b != nil)
+	if err = errors.Join(err, openErr, keyErr); err != nil {
 		return fmt.Errorf("agreed entry %d cannot be read: %w", l.Index, err)
 	}
 	if passed, err := m.passOver(l, entry, b); passed || err != nil {

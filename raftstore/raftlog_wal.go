@@ -49,7 +49,7 @@ func openWAL(c LogConfig) (closableLog, error) {
 	})
 	codec := &walCodec{}
 	disk := &logFiles{FS: walfs.New()}
-	files := &walFiles{SegmentFiler: walfile.NewFiler(c.Dir, disk)}
+	files := &walFiles{SegmentFiler: walfile.NewFiler(c.Dir, syncedFiles(disk))}
 	w, err := wal.Open(c.Dir, wal.WithSegmentSize(c.SegmentBytes), wal.WithLogger(logger),
 		wal.WithMetaStore(meta), wal.WithSegmentFiler(files), wal.WithCodec(codec))
 	if err != nil {

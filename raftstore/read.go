@@ -32,7 +32,7 @@ func (s *Store) Read(ctx context.Context, stale bool, minIndex uint64,
 		return 0, 0, &OverloadedError{Queue: "reads", After: minRetry}
 	}
 	defer s.reads.Add(-1)
-	if stale {
+	if stale || bugStaleRead {
 		err = s.reach(ctx, minIndex)
 		age = s.age()
 	} else {

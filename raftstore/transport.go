@@ -78,8 +78,17 @@ func (t serialTransport) LocalAddr() raft.ServerAddress { return t.inner.LocalAd
 // AppendEntries fails with the inner transport's error.
 func (t serialTransport) AppendEntries(id raft.ServerID, addr raft.ServerAddress,
 	req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
-	return t.inner.AppendEntries(id, t.at(id, addr), req, resp)
+	send := func(resp *raft.AppendEntriesResponse) error {
+		return t.inner.AppendEntries(id, t.at(id, addr), req, resp)
+	}
+	if answersEarly(req, resp, send) {
+		return nil
+	}
+	return send(resp)
 }
+
+// sendEntries sends what is to be sent and fills in the follower's answer.
+type sendEntries func(*raft.AppendEntriesResponse) error
 
 // RequestVote fails with the inner transport's error.
 func (t serialTransport) RequestVote(id raft.ServerID, addr raft.ServerAddress,

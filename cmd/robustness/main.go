@@ -159,6 +159,9 @@ func run(ctx context.Context, args []string) (code int, err error) {
 		return exitFailed, err
 	}
 	fmt.Printf("seed %d, evidence in %s\n", o.seed, o.dir)
+	if o.bugs {
+		return runBugs(ctx, o)
+	}
 	if o.binary == "" {
 		o.binary = filepath.Join(o.dir, "holdfast")
 		if err := robustness.Build(ctx, o.binary, ""); err != nil {
@@ -179,4 +182,21 @@ func run(ctx context.Context, args []string) (code int, err error) {
 		return exitKept, os.RemoveAll(o.dir)
 	}
 	return exitKept, nil
+}
+
+func runBugs(ctx context.Context, o options) (code int, err error) {
+	all, err := robustness.Bugs(ctx, o.dir, o.seed, o.rounds, o.only, os.Stdout)
+	robustness.PrintCaught(os.Stdout, all)
+	if err != nil {
+		return exitFailed, err
+	}
+	for _, c := range all {
+		if c.Missed() {
+			return exitBroken, fmt.Errorf("%s was not caught every time; evidence in %s", c.Bug.Tag, o.dir)
+		}
+	}
+	if o.keep {
+		return exitKept, nil
+	}
+	return exitKept, os.RemoveAll(o.dir)
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"holdfast/cmd/internal/robustness/cluster"
@@ -67,7 +68,7 @@ func Run(ctx context.Context, cfg Config) (r Result, err error) {
 	began := time.Now()
 	r = Result{Seed: cfg.Seed, Tally: fault.NewTally(), Dir: cfg.Dir}
 	cc := cluster.Config{Binary: cfg.Binary, Dir: cfg.Dir, Nodes: cfg.Nodes, Seed: cfg.Seed,
-		Serve: append(append([]string{}, smallFiles...), cfg.Serve...)}
+		Serve: append(slices.Clone(smallFiles), cfg.Serve...)}
 	if !cfg.Plain {
 		if able := disk.Able(cfg.Dir); able != nil {
 			r.Notes = append(r.Notes, "no file systems of their own: "+able.Error())

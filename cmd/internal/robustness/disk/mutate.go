@@ -55,9 +55,9 @@ var damages = []struct {
 // numbers are what tells files of one kind apart.
 var numbers = regexp.MustCompile(`[0-9a-f]{6,}|[0-9]+`)
 
-// Mutate damages one file in dir: first a kind of file is drawn, so that a kind with many files does
+// Mutate damages one file in dir of those that only chooses, by their paths in it: first a kind of file is drawn, so that a kind with many files does
 // not take all, then one of that kind, then the damage. It fails with the error of the file system.
-func Mutate(dir string, chance *rand.Rand) (Damage, error) {
+func Mutate(dir string, only func(file string) bool, chance *rand.Rand) (Damage, error) {
 	kinds := map[string][]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() || d.Name() == "LOCK" {
@@ -68,12 +68,18 @@ func Mutate(dir string, chance *rand.Rand) (Damage, error) {
 			return err
 		}
 		rel, err := filepath.Rel(dir, path)
+		if err != nil || !only(rel) {
+			return err
+		}
 		kind := numbers.ReplaceAllString(rel, "#")
 		kinds[kind] = append(kinds[kind], rel)
-		return err
+		return nil
 	})
 	if err != nil {
 		return Damage{}, err
+	}
+	if len(kinds) == 0 {
+		return Damage{}, fmt.Errorf("%s: no file that could be damaged", dir)
 	}
 	var names []string
 	for kind := range kinds {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"holdfast/cmd/internal/robustness/cluster"
@@ -90,11 +89,16 @@ func (w *World) Do(ctx context.Context, k Kind) error {
 		Partition: w.partition, PowerCut: w.powerCut, Hang: w.hang, Full: w.full,
 		Mutation: w.mutate, Member: w.member,
 	}[k]
+	return w.through(ctx, k, do)
+}
+
+// through does one fault and waits until the cluster is whole again.
+func (w *World) through(ctx context.Context, k Kind, do func(context.Context) error) error {
 	if err := do(ctx); err != nil {
-		return fmt.Errorf("%s: %w", strings.TrimSuffix(string(k), "s"), err)
+		return fmt.Errorf("one of the %s: %w", k, err)
 	}
 	if err := w.whole(ctx); err != nil {
-		return fmt.Errorf("after %s: %w", strings.TrimSuffix(string(k), "s"), err)
+		return fmt.Errorf("after one of the %s: %w", k, err)
 	}
 	w.Tally.Done[k]++
 	return nil

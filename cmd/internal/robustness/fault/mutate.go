@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,11 @@ const startFor = 60 * time.Second
 // what to do, or come back equal to the others. After a refusal it gets its folder back as it was:
 // what a person would do is another command's matter.
 func (w *World) mutate(ctx context.Context) error {
-	n := w.any()
+	return w.mutateOne(ctx, w.any(), func(string) bool { return true })
+}
+
+// mutateOne is mutate of one node, of a file that only chooses.
+func (w *World) mutateOne(ctx context.Context, n *cluster.Node, only func(file string) bool) error {
 	end := n.Kill
 	if w.Chance.IntN(2) == 0 {
 		end = n.Stop
@@ -34,12 +39,17 @@ func (w *World) mutate(ctx context.Context) error {
 		return err
 	}
 	defer os.RemoveAll(saved)
-	d, err := disk.Mutate(n.Volume.Dir, w.Chance)
+	spare := spareCheckpoints(n.Volume.Dir)
+	d, err := disk.Mutate(n.Volume.Dir, only, w.Chance)
 	if err := errors.Join(err, n.Volume.Sync()); err != nil {
 		return err
 	}
 	w.Log("%s: %s: %s", n.Name, d.File, d.What)
 	err = w.startDamaged(ctx, n, d)
+	if err == nil && !n.Runs() && slices.Contains(spare, filepath.Dir(d.File)) {
+		err = broken("%s of %s: %s: the other checkpoint is good, and it refused all the same", d.File,
+			n.Name, d.What)
+	}
 	var wrong *BrokenError
 	if err != nil && !errors.As(err, &wrong) {
 		return err
@@ -125,4 +135,24 @@ func refusesWell(got cluster.Verdict, dir string, d disk.Damage) error {
 		}
 	}
 	return fmt.Errorf("it ended with status %d and names no file: %s", got.Status, line)
+}
+
+// checkpointFolder finds the folders that CURRENT names.
+var checkpointFolder = regexp.MustCompile(`"folder":\s*"([^"]+)"`)
+
+// spareCheckpoints lists the checkpoints of a node, newest first, each as a path below its folder, when
+// there are two: either of them is there in case the other is bad.
+func spareCheckpoints(dir string) []string {
+	text, err := os.ReadFile(filepath.Join(dir, "checkpoints", "CURRENT"))
+	if err != nil {
+		return nil // damaged or gone: then no checkpoint counts
+	}
+	var all []string
+	for _, m := range checkpointFolder.FindAllStringSubmatch(string(text), -1) {
+		all = append(all, filepath.Join("checkpoints", m[1]))
+	}
+	if len(all) < 2 {
+		return nil
+	}
+	return all
 }

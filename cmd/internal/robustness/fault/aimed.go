@@ -1,0 +1,66 @@
+package fault
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"holdfast/cmd/internal/robustness/cluster"
+	"holdfast/cmd/internal/robustness/link"
+)
+
+// Faults that are aimed and not drawn, for schedules that a certain mistake must not survive. They
+// fail as Do does.
+
+// KillLeader kills the leader and starts it again; it fails as Do.
+func (w *World) KillLeader(ctx context.Context) error { return w.through(ctx, Kill, w.killLeader) }
+
+// IsolateLeader holds back all that the leader sends and is sent, for a while; it fails as Do.
+func (w *World) IsolateLeader(ctx context.Context, long time.Duration) error {
+	return w.through(ctx, Partition, func(ctx context.Context) error {
+		n := w.leaderOr(ctx)
+		w.Log("network: leader %s isolated for %v", n.Name, long)
+		w.isolate(n, link.Rule{Stall: true})
+		w.wait(ctx, long)
+		w.Cluster.Mesh.Heal(true)
+		return nil
+	})
+}
+
+// LoadFor lets the load run on without a fault, for a while; it returns nil.
+func (w *World) LoadFor(ctx context.Context, long time.Duration) error {
+	w.wait(ctx, long)
+	return nil
+}
+
+// DamageNewest waits until some node has two checkpoints and damages the newest; it fails as Do, or
+// when no node comes to have two.
+func (w *World) DamageNewest(ctx context.Context) error {
+	n, err := w.withTwo(ctx)
+	if err != nil {
+		return err
+	}
+	return w.through(ctx, Mutation, func(ctx context.Context) error {
+		return w.mutateOne(ctx, n, func(file string) bool {
+			kept := spareCheckpoints(n.Volume.Dir)
+			return len(kept) > 0 && filepath.Dir(file) == kept[0]
+		})
+	})
+}
+
+// twoFor bounds the wait for two checkpoints.
+const twoFor = 30 * time.Second
+
+func (w *World) withTwo(ctx context.Context) (*cluster.Node, error) {
+	for limit := time.Now().Add(twoFor); ctx.Err() == nil; w.wait(ctx, 20*time.Millisecond) {
+		for _, n := range w.Cluster.Nodes {
+			if spareCheckpoints(n.Volume.Dir) != nil {
+				return n, nil
+			}
+		}
+		if time.Now().After(limit) {
+			return nil, broken("no node has two checkpoints after %v of load", twoFor)
+		}
+	}
+	return nil, ctx.Err()
+}
