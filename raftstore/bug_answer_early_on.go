@@ -4,8 +4,8 @@ package raftstore
 
 import "github.com/hashicorp/raft"
 
-// answersEarly is broken on purpose: it says yes in a follower's name as soon as entries are on their
-// way to it, so that the leader takes them for agreed. See bugs.go.
+// answersEarly is broken on purpose: it says yes in a follower's name as soon as entries are on
+// their way to it, so that the leader takes them for agreed. See bugs.go.
 func answersEarly(req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse,
 	send sendEntries) bool {
 	n := len(req.Entries)

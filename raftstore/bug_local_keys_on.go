@@ -4,8 +4,8 @@ package raftstore
 
 import "holdfast/engine"
 
-// keysHere is broken on purpose: only the node that proposed an entry remembers the answers under the
-// keys in it; the others apply it as if it had none. See bugs.go.
+// keysHere is broken on purpose: only the node that proposed an entry remembers the answers under
+// the keys in it; the others apply it as if it had none. See bugs.go.
 func keysHere(e engine.Entry, own bool) (engine.Entry, error) {
 	if own {
 		return e, nil

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Build builds the holdfast command of this tree, with build tags if there are any. It fails with what
-// the compiler says.
+// Build builds the holdfast command of this tree, with build tags if there are any. It fails with
+// what the compiler says.
 func Build(ctx context.Context, path, tags string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-tags", tags, "-o", path, "holdfast/cmd/holdfast")
 	if out, err := cmd.CombinedOutput(); err != nil {

@@ -20,6 +20,11 @@ const settleFor = 30 * time.Second
 // collect reads everything back from every node, when all are at one index. It fails when they do
 // not come to one, or a node does not answer.
 func collect(ctx context.Context, c *cluster.Cluster) ([]judge.NodeView, error) {
+	for _, n := range c.Nodes {
+		if !n.Runs() {
+			return nil, fmt.Errorf("%s is down", n.Name)
+		}
+	}
 	for _, n := range c.Nodes { // checks go through the log, so they come first
 		if _, err := check(ctx, n); err != nil {
 			return nil, fmt.Errorf("check of %s: %w", n.Name, err)

@@ -32,6 +32,8 @@ type Config struct {
 	// Script takes the place of Counts and For: it does what it likes.
 	Script func(context.Context, *fault.World) error
 	Load   load.Config // Servers and History are set here
+	// Patience is how long the cluster may take to be whole again after a fault, default 1 min.
+	Patience time.Duration
 	// Plain takes plain folders and no file systems of their own.
 	Plain bool
 	Serve []string  // flags of every node, beside those that make files and checkpoints small
@@ -59,8 +61,8 @@ type Result struct {
 	Dir        string
 }
 
-// Run runs one cluster from its formation to the verdict. It fails when the harness itself could not
-// go on; what the cluster did wrong is in the result.
+// Run runs one cluster from its formation to the verdict. It fails when the harness itself could
+// not go on; what the cluster did wrong is in the result.
 func Run(ctx context.Context, cfg Config) (r Result, err error) {
 	if cfg.Nodes == 0 {
 		cfg.Nodes = 3
@@ -103,7 +105,8 @@ type session struct {
 
 func (s *session) log(format string, args ...any) {
 	if s.cfg.Out != nil {
-		fmt.Fprintf(s.cfg.Out, "%8.2fs  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
+		at := time.Since(s.began).Seconds()
+		fmt.Fprintf(s.cfg.Out, "%8.2fs  %s\n", at, fmt.Sprintf(format, args...))
 	}
 }
 
@@ -127,8 +130,10 @@ func (s *session) run(ctx context.Context) error {
 	}
 	l.Start(ctx)
 	world := &fault.World{Cluster: s.c, Load: l, Dir: s.cfg.Dir, Log: s.log, Tally: s.result.Tally,
-		Chance: rand.New(rand.NewPCG(s.cfg.Seed, 7)),
-		Broken: func(err error) { s.violation("a damaged file is refused well, or harms nobody", err.Error()) }}
+		Chance: rand.New(rand.NewPCG(s.cfg.Seed, 7)), Patience: s.cfg.Patience,
+		Broken: func(err error) {
+			s.violation("a damaged file is refused well, or harms nobody", err.Error())
+		}}
 	faultErr := s.inject(ctx, world)
 	loadErr := l.Stop()
 	var broken *fault.BrokenError

@@ -36,8 +36,8 @@ type Cluster struct {
 	peers string
 }
 
-// New makes volumes, ports and the mesh; no process runs yet. It fails with the error of the disk or
-// the network, and leaves nothing mounted then.
+// New makes volumes, ports and the mesh; no process runs yet. It fails with the error of the disk
+// or the network, and leaves nothing mounted then.
 func New(cfg Config) (c *Cluster, err error) {
 	c = &Cluster{cfg: cfg}
 	defer func() {
@@ -89,7 +89,8 @@ func (c *Cluster) furnish(n *Node) (err error) {
 	return err
 }
 
-// Close ends every process and takes the volumes away; the logs stay. It returns all errors, joined.
+// Close ends every process and takes the volumes away; the logs stay. It returns all errors,
+// joined.
 func (c *Cluster) Close() error {
 	var errs []error
 	for _, n := range c.Nodes {

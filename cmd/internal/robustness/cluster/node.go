@@ -145,8 +145,8 @@ func (n *Node) Runs() bool {
 	return p != nil && !p.ended()
 }
 
-// Fallen returns what is wrong when it ended although nobody and nothing made it, or printed what no
-// node may print; else nil.
+// Fallen returns what is wrong when it ended although nobody and nothing made it, or printed what
+// no node may print; else nil.
 func (n *Node) Fallen() error {
 	n.mu.Lock()
 	p, down, excused := n.mu.p, n.mu.downFor, n.mu.excused

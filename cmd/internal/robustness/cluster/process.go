@@ -58,7 +58,8 @@ func start(log io.Writer, binary string, args []string) (*process, error) {
 }
 
 // neverSaid are the signs of a fault that ends no process, or not with a status of its own.
-var neverSaid = []string{"panic: ", "fatal error: ", "DATA RACE", "the digests of two members differ"}
+var neverSaid = []string{"panic: ", "fatal error: ", "DATA RACE",
+	"the digests of two members differ"}
 
 func (p *process) note(line string) {
 	p.mu.Lock()

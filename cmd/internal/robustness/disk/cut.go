@@ -27,9 +27,9 @@ const maxCopies = 20
 // errBusy says that the device never held still for as long as a copy takes.
 var errBusy = errors.New("the kernel kept writing while the image was copied")
 
-// Snapshot copies the backing file as the device has it now, without any sync, and returns its path.
-// Every process that writes to the volume must be stopped. It fails on a plain folder, or when no
-// copy was of one moment.
+// Snapshot copies the backing file as the device has it now, without any sync, and returns its
+// path. Every process that writes to the volume must be stopped. It fails on a plain folder, or
+// when no copy was of one moment.
 func (v *Volume) Snapshot() (path string, err error) {
 	if !v.Mounted() {
 		return "", errPlain
@@ -56,8 +56,8 @@ func (v *Volume) Snapshot() (path string, err error) {
 	return "", errors.Join(errBusy, os.Remove(path))
 }
 
-// Replace takes the file system away and mounts a copy in its place. No process may use it. It fails
-// with the error of the kernel; the volume is of no use then.
+// Replace takes the file system away and mounts a copy in its place. No process may use it. It
+// fails with the error of the kernel; the volume is of no use then.
 func (v *Volume) Replace(copied string) error {
 	v.fill = ""
 	if err := unix.Unmount(v.mount, 0); err != nil {

@@ -55,8 +55,9 @@ var damages = []struct {
 // numbers are what tells files of one kind apart.
 var numbers = regexp.MustCompile(`[0-9a-f]{6,}|[0-9]+`)
 
-// Mutate damages one file in dir of those that only chooses, by their paths in it: first a kind of file is drawn, so that a kind with many files does
-// not take all, then one of that kind, then the damage. It fails with the error of the file system.
+// Mutate damages one file in dir of those that only chooses, by their paths in it: first a kind of
+// file is drawn, so that a kind with many files does not take all, then one of that kind, then the
+// damage. It fails with the error of the file system.
 func Mutate(dir string, only func(file string) bool, chance *rand.Rand) (Damage, error) {
 	kinds := map[string][]string{}
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -92,8 +93,8 @@ func Mutate(dir string, only func(file string) bool, chance *rand.Rand) (Damage,
 	return d, d.apply(filepath.Join(dir, d.File), how.do, chance)
 }
 
-// apply changes a file in place. Damage falls on what was written: most of a file of the log is room
-// for what comes.
+// apply changes a file in place. Damage falls on what was written: most of a file of the log is
+// room for what comes.
 func (d Damage) apply(path string, do func([]byte, *rand.Rand) []byte, chance *rand.Rand) error {
 	data, err := os.ReadFile(path)
 	if err != nil {

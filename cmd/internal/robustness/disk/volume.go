@@ -80,8 +80,8 @@ func (v *Volume) Mounted() bool { return v.image != "" }
 
 func (v *Volume) mountImage() error { return run("mount", "-o", "loop", v.image, v.mount) }
 
-// Remove unmounts the file system and deletes it. It fails with the error of the kernel, for example
-// when a process still uses it.
+// Remove unmounts the file system and deletes it. It fails with the error of the kernel, for
+// example when a process still uses it.
 func (v *Volume) Remove() error {
 	if !v.Mounted() {
 		return os.RemoveAll(filepath.Dir(v.Dir))

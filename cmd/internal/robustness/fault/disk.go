@@ -39,8 +39,8 @@ func (w *World) powerCut(ctx context.Context) error {
 	return startAll(nodes)
 }
 
-// hang makes a node's disk answer no write for 3 to 30 seconds. The node must not lead on for longer
-// than its stall watch allows; that it stops itself is right.
+// hang makes a node's disk answer no write for 3 to 30 seconds. The node must not lead on for
+// longer than its stall watch allows; that it stops itself is right.
 func (w *World) hang(ctx context.Context) error {
 	n := w.oneOrLeader(ctx)
 	if !n.Volume.Mounted() {
@@ -71,8 +71,8 @@ func (w *World) hang(ctx context.Context) error {
 // fullLeft is what is left free on a full disk: less than a file of the log.
 const fullLeft = 64 << 10
 
-// full fills the disks of a minority, or of all nodes, and gives the room back after a while. A node
-// that stops itself for want of room, saying so, is right.
+// full fills the disks of a minority, or of all nodes, and gives the room back after a while. A
+// node that stops itself for want of room, saying so, is right.
 func (w *World) full(ctx context.Context) error {
 	if !w.Cluster.Nodes[0].Volume.Mounted() {
 		return &SkipError{Why: "the nodes' folders are not on file systems of their own"}

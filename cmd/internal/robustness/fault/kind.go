@@ -27,7 +27,8 @@ const (
 )
 
 // Kinds lists every kind.
-var Kinds = []Kind{Kill, Restart, Pause, Transfer, Partition, PowerCut, Hang, Full, Mutation, Member}
+var Kinds = []Kind{Kill, Restart, Pause, Transfer, Partition, PowerCut, Hang, Full, Mutation,
+	Member}
 
 // Load is what a fault must know of the load: when a write was accepted again.
 type Load interface {
@@ -45,6 +46,8 @@ type World struct {
 	Broken  func(error) // takes what a fault showed to be wrong and can go on from
 	Tally   *Tally
 	Hold    time.Duration // mean length of a fault, default 4 s
+	// Patience is how long the cluster may take to be whole again when a fault is over, default 1 min.
+	Patience time.Duration
 }
 
 // Tally counts what was done.
@@ -78,7 +81,12 @@ func broken(format string, args ...any) error {
 }
 
 // wholeFor bounds how long the cluster may take to be whole again when a fault is over.
-const wholeFor = 60 * time.Second
+func (w *World) wholeFor() time.Duration {
+	if w.Patience > 0 {
+		return w.Patience
+	}
+	return 60 * time.Second
+}
 
 // Do does one fault from its beginning to a cluster that is whole again. It fails with *SkipError
 // when it cannot be done, *BrokenError when the cluster did what it must not, or another error when
@@ -108,7 +116,7 @@ func (w *World) whole(ctx context.Context) error {
 	for _, n := range w.Cluster.Nodes {
 		n.Excuse("")
 	}
-	if err := w.Cluster.Whole(ctx, wholeFor); err != nil {
+	if err := w.Cluster.Whole(ctx, w.wholeFor()); err != nil {
 		return broken("%v", err)
 	}
 	return nil

@@ -18,9 +18,9 @@ import (
 // startFor bounds a start from a damaged folder.
 const startFor = 60 * time.Second
 
-// mutate stops one node, changes one of its files and starts it. It must refuse, naming the file and
-// what to do, or come back equal to the others. After a refusal it gets its folder back as it was:
-// what a person would do is another command's matter.
+// mutate stops one node, changes one of its files and starts it. It must refuse, naming the file
+// and what to do, or come back equal to the others. After a refusal it gets its folder back as it
+// was: what a person would do is another command's matter.
 func (w *World) mutate(ctx context.Context) error {
 	return w.mutateOne(ctx, w.any(), func(string) bool { return true })
 }
@@ -55,7 +55,7 @@ func (w *World) mutateOne(ctx context.Context, n *cluster.Node, only func(file s
 		return err
 	}
 	if err == nil && n.Runs() {
-		if err = w.Cluster.Whole(ctx, wholeFor); err == nil {
+		if err = w.Cluster.Whole(ctx, w.wholeFor()); err == nil {
 			w.Tally.Survived++
 			return nil
 		}
@@ -140,8 +140,8 @@ func refusesWell(got cluster.Verdict, dir string, d disk.Damage) error {
 // checkpointFolder finds the folders that CURRENT names.
 var checkpointFolder = regexp.MustCompile(`"folder":\s*"([^"]+)"`)
 
-// spareCheckpoints lists the checkpoints of a node, newest first, each as a path below its folder, when
-// there are two: either of them is there in case the other is bad.
+// spareCheckpoints lists the checkpoints of a node, newest first, each as a path below its folder,
+// when there are two: either of them is there in case the other is bad.
 func spareCheckpoints(dir string) []string {
 	text, err := os.ReadFile(filepath.Join(dir, "checkpoints", "CURRENT"))
 	if err != nil {

@@ -34,7 +34,7 @@ var shapes = []shape{
 		apart := w.others(w.any())
 		w.between(apart[0], apart[1], link.Rule{Stall: true})
 	}},
-	{"half open: bytes of one direction of one pair are swallowed", func(w *World, ctx context.Context) {
+	{"half open: bytes of one direction of one pair are lost", func(w *World, ctx context.Context) {
 		a := w.leaderOr(ctx)
 		b := w.others(a)[w.Chance.IntN(len(w.Cluster.Nodes)-1)]
 		w.Cluster.Mesh.Set(link.Pair{From: a.Name, To: b.Name}, link.Rule{Stall: true})

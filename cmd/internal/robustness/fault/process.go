@@ -10,8 +10,8 @@ import (
 	"holdfast/cmd/internal/robustness/cluster"
 )
 
-// kill ends the leader, a follower, a random node or all of them with SIGKILL and starts them again.
-// After the leader it measures when the first write is accepted.
+// kill ends the leader, a follower, a random node or all of them with SIGKILL and starts them
+// again. After the leader it measures when the first write is accepted.
 func (w *World) kill(ctx context.Context) error {
 	switch dice := w.Chance.IntN(10); {
 	case dice < 5:
@@ -44,8 +44,8 @@ func (w *World) killLeader(ctx context.Context) error {
 	return leader.Start()
 }
 
-// electionLimit is when a write must be accepted again while a majority runs and reaches each other:
-// far above what is promised, which is measured and not asserted.
+// electionLimit is when a write must be accepted again while a majority runs and reaches each
+// other: far above what is promised, which is measured and not asserted.
 const electionLimit = 30 * time.Second
 
 // firstWrite waits for the first write that was sent and accepted after Mark.
@@ -148,7 +148,9 @@ func (w *World) transfer(ctx context.Context) error {
 	_, err := w.any().Ask.Do(ask, client.Call{Method: "POST", Path: "/v1/cluster/transfer",
 		Body: body}, nil)
 	var p *client.Problem
-	if errors.As(err, &p) && (p.Status == http.StatusNotFound || p.Status == http.StatusMethodNotAllowed) {
+	unknown := errors.As(err, &p) &&
+		(p.Status == http.StatusNotFound || p.Status == http.StatusMethodNotAllowed)
+	if unknown {
 		return &SkipError{Why: "this build knows no POST /v1/cluster/transfer"}
 	}
 	w.Log("transfer from %s to %v: %v", leader.Name, body, err)

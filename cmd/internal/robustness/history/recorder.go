@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// Recorder keeps the operations of a run, in memory and as JSON lines in a file. Safe for concurrent
-// use.
+// Recorder keeps the operations of a run, in memory and as JSON lines in a file. Safe for
+// concurrent use.
 type Recorder struct {
 	began time.Time
 

@@ -51,8 +51,7 @@ func (t *truth) adjust(v *verdict, op *history.Op) {
 	}
 	effects(v, op, at)
 	if op.Outcome == history.Done && !op.Replayed && op.Stock != nil && len(at) == 1 {
-		e := t.adjusts[op.ID][0]
-		if b := (history.Balance{OnHand: e.OnHand, Held: e.Held, Committed: e.Committed}); b != *op.Stock {
+		if b := balanceOf(t.adjusts[op.ID][0]); b != *op.Stock {
 			v.add(OracleRead, op.ID, "the answer says %+v, the event %+v", *op.Stock, b)
 		}
 	}

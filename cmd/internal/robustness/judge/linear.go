@@ -22,8 +22,8 @@ type Linear struct {
 // checkFor bounds the check of one history.
 const checkFor = time.Minute
 
-// Linearizable checks the history of each group of SKUs. Of those that it rejects it leaves a drawing
-// in dir.
+// Linearizable checks the history of each group of SKUs. Of those that it rejects it leaves a
+// drawing in dir.
 func Linearizable(ops []history.Op, dir string) Linear {
 	groups := map[string][]*history.Op{}
 	for i := range ops {

@@ -43,8 +43,8 @@ var verbOf = map[history.Kind]int{history.Commit: commits, history.Release: rele
 	history.Ship: ships, history.Return: returns}
 
 // Model is the ledger of one group, as its interface promises it: strict reserves, whole verbs. An
-// operation of unknown outcome may take effect at any time after its call, and as its return is never,
-// it may come after everything else: then it did not happen for anyone.
+// operation of unknown outcome may take effect at any time after its call, and as its return is
+// never, it may come after everything else: then it did not happen for anyone.
 func Model() porcupine.Model {
 	seed := maphash.MakeSeed()
 	return porcupine.Model{
@@ -237,8 +237,8 @@ func describe(op *history.Op) string {
 	return fmt.Sprintf("%s(%s %v %d) → %s at %d", op.Kind, what, op.Lines, op.Qty, said, op.Index)
 }
 
-// operations turns a group's history into the checker's. What did not happen is left out, and so are
-// stale reads, which promise less: the events judge them.
+// operations turns a group's history into the checker's. What did not happen is left out, and so
+// are stale reads, which promise less: the events judge them.
 func operations(ops []*history.Op) []porcupine.Operation {
 	var all []porcupine.Operation
 	for _, op := range ops {

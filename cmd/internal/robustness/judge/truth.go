@@ -52,8 +52,7 @@ func newTruth(events []client.Event) *truth {
 		reservations: map[string]*reservationAt{}, adjusts: map[string][]client.Event{}}
 	for _, e := range events {
 		if e.Location != "" && e.SKU != "" {
-			t.stock[e.SKU] = append(t.stock[e.SKU], stockAt{e.Index,
-				history.Balance{OnHand: e.OnHand, Held: e.Held, Committed: e.Committed}})
+			t.stock[e.SKU] = append(t.stock[e.SKU], stockAt{e.Index, balanceOf(e)})
 		}
 		switch {
 		case e.Type == "stock.adjusted":
@@ -87,8 +86,8 @@ func (t *truth) reservation(e client.Event) {
 	r.lines = append(r.lines, lines)
 }
 
-// move changes a line as one event says. Committed units ship before held ones; a release takes held
-// ones first: the order that the interface promises.
+// move changes a line as one event says. Committed units ship before held ones; a release takes
+// held ones first: the order that the interface promises.
 func move(l *history.Line, kind string, n int64) {
 	switch kind {
 	case "reservation.held":
@@ -128,7 +127,7 @@ func (t *truth) oversold(v *verdict) {
 		if e.Location == "" || e.SKU == "" {
 			continue
 		}
-		b := history.Balance{OnHand: e.OnHand, Held: e.Held, Committed: e.Committed}
+		b := balanceOf(e)
 		if b.Held < 0 || b.Committed < 0 || b.OnHand-b.Held-b.Committed < 0 {
 			v.add(OracleOversold, "", "after event %d %s is %+v", e.Seq, e.SKU, b)
 		}
@@ -139,6 +138,11 @@ func (t *truth) oversold(v *verdict) {
 		}
 		before[e.SKU] = b
 	}
+}
+
+// balanceOf is the stock after an event.
+func balanceOf(e client.Event) history.Balance {
+	return history.Balance{OnHand: e.OnHand, Held: e.Held, Committed: e.Committed}
 }
 
 // follows is the balance after e by its type and quantity alone. ok is false where these do not say
