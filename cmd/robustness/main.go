@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"syscall"
@@ -24,7 +23,7 @@ const (
 )
 
 func main() {
-	if code, again := inNamespace(); again {
+	if code, again := robustness.InNamespace(os.Args); again {
 		os.Exit(code)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -34,46 +33,6 @@ func main() {
 		fmt.Fprintln(os.Stderr, "robustness:", err)
 	}
 	os.Exit(code)
-}
-
-// inside is set in the process that has a mount namespace of its own.
-const inside = "HOLDFAST_ROBUSTNESS_INSIDE"
-
-// inNamespace runs this command again in a mount namespace of its own, where that is allowed: what
-// it mounts ends with it, however it ends.
-func inNamespace() (code int, again bool) {
-	if os.Geteuid() != 0 || os.Getenv(inside) != "" {
-		return 0, false
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return 0, false
-	}
-	cmd := exec.Command(self, os.Args[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), inside+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS,
-		Pdeathsig: syscall.SIGTERM}
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	if err := cmd.Start(); err != nil {
-		return 0, false // a namespace is not allowed here: go on without
-	}
-	go func() {
-		for s := range signals {
-			_ = cmd.Process.Signal(s) // it may have ended
-		}
-	}()
-	err = cmd.Wait()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return exitKept, true
-	case errors.As(err, &exit) && exit.ExitCode() >= 0:
-		return exit.ExitCode(), true
-	}
-	fmt.Fprintln(os.Stderr, "robustness:", err)
-	return exitFailed, true
 }
 
 // options are the flags.

@@ -3,6 +3,7 @@ package robustness
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -17,23 +18,21 @@ import (
 // settleFor bounds the wait for all nodes to be at one index when nothing is sent any more.
 const settleFor = 30 * time.Second
 
-// collect reads everything back from every node, when all are at one index. It fails when they do
-// not come to one, or a node does not answer.
-func collect(ctx context.Context, c *cluster.Cluster) ([]judge.NodeView, error) {
-	for _, n := range c.Nodes {
-		if !n.Runs() {
-			return nil, fmt.Errorf("%s is down", n.Name)
-		}
-	}
+// collect reads everything back from every node, when all are at one index. It fails when they do not
+// come to one within limit, or a node cannot be read; it returns what the others show all the same.
+func collect(ctx context.Context, c *cluster.Cluster, limit time.Duration) ([]judge.NodeView, error) {
+	var errs []error
+	reports := map[string]client.CheckReport{}
 	for _, n := range c.Nodes { // checks go through the log, so they come first
-		if _, err := check(ctx, n); err != nil {
-			return nil, fmt.Errorf("check of %s: %w", n.Name, err)
+		var err error
+		if reports[n.Name], err = check(ctx, n); err != nil {
+			errs = append(errs, fmt.Errorf("check of %s: %w", n.Name, err))
 		}
 	}
-	deadline := time.Now().Add(settleFor)
-	for !level(ctx, c) {
-		if time.Now().After(deadline) || ctx.Err() != nil {
-			return nil, fmt.Errorf("the nodes are not at one index %v after the load", settleFor)
+	for deadline := time.Now().Add(limit); !level(ctx, c); {
+		if len(errs) > 0 || time.Now().After(deadline) || ctx.Err() != nil {
+			errs = append(errs, fmt.Errorf("the nodes are not at one index %v after the load", limit))
+			break
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
@@ -41,17 +40,13 @@ func collect(ctx context.Context, c *cluster.Cluster) ([]judge.NodeView, error) 
 	for _, n := range c.Nodes {
 		v, err := view(ctx, n)
 		if err != nil {
-			return nil, fmt.Errorf("read back from %s: %w", n.Name, err)
+			errs = append(errs, fmt.Errorf("read back from %s: %w", n.Name, err))
+			continue
 		}
+		v.Check = reports[n.Name]
 		views = append(views, v)
 	}
-	for i, n := range c.Nodes {
-		var err error
-		if views[i].Check, err = check(ctx, n); err != nil {
-			return nil, fmt.Errorf("check of %s: %w", n.Name, err)
-		}
-	}
-	return views, nil
+	return views, errors.Join(errs...)
 }
 
 // level reports whether all nodes are at one index.

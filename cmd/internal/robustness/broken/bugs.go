@@ -26,7 +26,12 @@ var quick = load.Config{Groups: 4, Clients: 3, Ops: 120, Think: 4 * time.Millise
 var Bugs = []Bug{
 	{Tag: "bug_skip_fsync", What: "the log is not synced", Mounts: true, Load: quick,
 		Script: func(ctx context.Context, w *fault.World) error {
-			_ = w.LoadFor(ctx, 1500*time.Millisecond)
+			if err := w.SyncAll(); err != nil { // what is older than some seconds, the kernel has written
+				return err
+			}
+			if err := w.LoadFor(ctx, 1500*time.Millisecond); err != nil {
+				return err
+			}
 			return w.Do(ctx, fault.PowerCut)
 		}},
 	{Tag: "bug_answer_early", What: "answered before agreement", Load: quick,

@@ -2,6 +2,7 @@ package fault
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"time"
 
@@ -25,6 +26,16 @@ func (w *World) IsolateLeader(ctx context.Context, long time.Duration) error {
 		w.Cluster.Mesh.Heal(true)
 		return nil
 	})
+}
+
+// SyncAll makes durable what the nodes have written so far, whether they meant to or not. It fails with
+// the error of a file system.
+func (w *World) SyncAll() error {
+	var errs []error
+	for _, n := range w.Cluster.Nodes {
+		errs = append(errs, n.Volume.Sync())
+	}
+	return errors.Join(errs...)
 }
 
 // LoadFor lets the load run on without a fault, for a while; it returns nil.
