@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"holdfast/cmd/internal/client"
@@ -27,13 +29,15 @@ type Config struct {
 	Serve       []string // further flags of `holdfast serve`
 }
 
-// Cluster is the nodes and the mesh between them.
+// Cluster is the nodes and the mesh between them. One goroutine changes it.
 type Cluster struct {
-	Nodes []*Node
+	Nodes []*Node // read it, and change it by Join and Leave
 	Mesh  *link.Mesh
 
 	cfg   Config
 	peers string
+	named int                     // names that were given
+	known atomic.Pointer[[]*Node] // Nodes, for the mesh
 }
 
 // New makes volumes, ports and the mesh; no process runs yet. It fails with the error of the disk
@@ -47,28 +51,64 @@ func New(cfg Config) (c *Cluster, err error) {
 	}()
 	c.Mesh = link.New(cfg.Seed, func(remote *net.TCPAddr) (string, bool) {
 		pids := map[string]int{}
-		for _, n := range c.Nodes {
+		for _, n := range *c.known.Load() {
 			if pid := n.Pid(); pid != 0 {
 				pids[n.Name] = pid
 			}
 		}
 		return link.Owner(remote, pids)
 	})
-	addrs, err := loopback.Free(2 * cfg.Nodes)
-	if err != nil {
-		return c, err
-	}
+	c.known.Store(&c.Nodes)
 	var peers []string
-	for i := range cfg.Nodes {
-		n := &Node{Name: fmt.Sprintf("n%d", i+1), HTTP: addrs[2*i], raft: addrs[2*i+1], c: c}
-		c.Nodes = append(c.Nodes, n)
-		if err := c.furnish(n); err != nil {
+	for range cfg.Nodes {
+		n, err := c.add()
+		if err != nil {
 			return c, err
 		}
 		peers = append(peers, n.Name+"="+n.Door)
 	}
 	c.peers = strings.Join(peers, ",")
+	for _, n := range c.Nodes {
+		n.entry = []string{"--peers", c.peers}
+	}
 	return c, nil
+}
+
+// add makes a node with a name that was never used.
+func (c *Cluster) add() (*Node, error) {
+	addrs, err := loopback.Free(2)
+	if err != nil {
+		return nil, err
+	}
+	c.named++
+	n := &Node{Name: fmt.Sprintf("n%d", c.named), HTTP: addrs[0], raft: addrs[1], c: c}
+	c.set(append(slices.Clone(c.Nodes), n)) // at once, so that Close finds what there is of it
+	return n, c.furnish(n)
+}
+
+func (c *Cluster) set(nodes []*Node) {
+	c.Nodes = nodes
+	c.known.Store(&nodes)
+}
+
+// Join makes a node that does not run yet and that will ask the others to be let in. It fails as New.
+func (c *Cluster) Join() (*Node, error) {
+	var doors []string
+	for _, n := range c.Nodes {
+		doors = append(doors, n.Door)
+	}
+	n, err := c.add()
+	if err != nil {
+		return nil, err
+	}
+	n.entry = []string{"--join", strings.Join(doors, ",")}
+	return n, nil
+}
+
+// Leave ends a node for good and takes its volume away; its log stays. It fails as Close.
+func (c *Cluster) Leave(n *Node) error {
+	c.set(slices.DeleteFunc(slices.Clone(c.Nodes), func(o *Node) bool { return o == n }))
+	return n.close()
 }
 
 // furnish gives a node what outlives its processes.
@@ -89,29 +129,32 @@ func (c *Cluster) furnish(n *Node) (err error) {
 	return err
 }
 
-// Close ends every process and takes the volumes away; the logs stay. It returns all errors,
-// joined.
+// Close ends every process and takes the volumes away; the logs stay. It returns all errors, joined.
 func (c *Cluster) Close() error {
 	var errs []error
 	for _, n := range c.Nodes {
-		if n.Volume != nil {
-			errs = append(errs, n.Volume.Thaw()) // a process that hangs there cannot end
-		}
-		errs = append(errs, n.Kill())
+		errs = append(errs, n.close())
 	}
 	if c.Mesh != nil {
 		errs = append(errs, c.Mesh.Close())
 	}
-	for _, n := range c.Nodes {
-		if n.Ask != nil {
-			n.Ask.Close()
-		}
-		if n.Volume != nil {
-			errs = append(errs, n.Volume.Remove())
-		}
-		if n.log != nil {
-			errs = append(errs, n.log.Close())
-		}
+	return errors.Join(errs...)
+}
+
+func (n *Node) close() error {
+	var errs []error
+	if n.Volume != nil {
+		errs = append(errs, n.Volume.Thaw()) // a process that hangs there cannot end
+	}
+	errs = append(errs, n.Kill())
+	if n.Ask != nil {
+		n.Ask.Close()
+	}
+	if n.Volume != nil {
+		errs = append(errs, n.Volume.Remove())
+	}
+	if n.log != nil {
+		errs = append(errs, n.log.Close())
 	}
 	return errors.Join(errs...)
 }

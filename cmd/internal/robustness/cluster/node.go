@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -23,9 +24,10 @@ type Node struct {
 	Volume *disk.Volume
 	Ask    *client.Client
 
-	raft string // real address of its peer port
-	c    *Cluster
-	log  *os.File
+	raft  string   // real address of its peer port
+	entry []string // the flags by which it gets into the cluster
+	c     *Cluster
+	log   *os.File
 
 	mu struct {
 		sync.Mutex
@@ -65,8 +67,8 @@ func (n *Node) Start() error {
 
 func (n *Node) args() []string {
 	args := []string{"serve", "--node", n.Name, "--http", n.HTTP, "--raft", n.raft,
-		"--data", n.Volume.Dir, "--peers", n.c.peers, "--log-format", "json"}
-	return append(args, n.c.cfg.Serve...)
+		"--data", n.Volume.Dir, "--log-format", "json"}
+	return slices.Concat(args, n.entry, n.c.cfg.Serve)
 }
 
 // endLimit is how long a process may take to end: the kernel may have to finish a sync first.

@@ -3,7 +3,6 @@ package fault
 import (
 	"context"
 	"errors"
-	"net/http"
 	"time"
 
 	"holdfast/cmd/internal/client"
@@ -143,21 +142,24 @@ func (w *World) transfer(ctx context.Context) error {
 	if to := w.others(leader); w.Chance.IntN(2) == 0 {
 		body["to"] = to[w.Chance.IntN(len(to))].Name
 	}
-	ask, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	_, err := w.any().Ask.Do(ask, client.Call{Method: "POST", Path: "/v1/cluster/transfer",
-		Body: body}, nil)
-	var p *client.Problem
-	unknown := errors.As(err, &p) &&
-		(p.Status == http.StatusNotFound || p.Status == http.StatusMethodNotAllowed)
-	if unknown {
+	err := w.operate(ctx, client.Call{Method: "POST", Path: "/v1/cluster/transfer", Body: body})
+	if notBuilt(err) {
 		return &SkipError{Why: "this build knows no POST /v1/cluster/transfer"}
 	}
 	w.Log("transfer from %s to %v: %v", leader.Name, body, err)
 	return nil // a transfer that does not come about harms nobody
 }
 
-// member changes who is in the cluster.
-func (w *World) member(context.Context) error {
-	return &SkipError{Why: "this build knows no POST /v1/cluster/members"}
+// operate sends a call of an operator to some node.
+func (w *World) operate(ctx context.Context, c client.Call) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	_, err := w.any().Ask.Do(ctx, c, nil)
+	return err
+}
+
+// notBuilt reports whether an error says that there is no such call.
+func notBuilt(err error) bool {
+	var p *client.Problem
+	return errors.As(err, &p) && (p.Code == "not-found" || p.Code == "method-not-allowed")
 }
