@@ -45,7 +45,7 @@ const VolumeBytes = 192 << 20
 
 // smallFiles makes a run of minutes see what a node sees in weeks: files of the log change, and
 // checkpoints replace each other.
-var smallFiles = []string{"--segment-bytes", "1MiB", "--checkpoint-bytes", "512KiB"}
+var smallFiles = []string{"--wal-segment", "1MiB", "--checkpoint-bytes", "512KiB"}
 
 // Result is what a run came to.
 type Result struct {

@@ -54,7 +54,7 @@ var Bugs = []Bug{
 			return w.LoadFor(ctx, 2*time.Second)
 		}},
 	{Tag: "bug_no_clamp", What: "compaction forgets the older checkpoint", Load: quick,
-		Serve: []string{"--checkpoint-bytes", "64KiB", "--segment-bytes", "64KiB"},
+		Serve: []string{"--checkpoint-bytes", "64KiB", "--wal-segment", "64KiB"},
 		Script: func(ctx context.Context, w *fault.World) error {
 			return w.DamageNewest(ctx)
 		}},

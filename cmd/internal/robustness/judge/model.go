@@ -16,7 +16,7 @@ import (
 // state is what the model knows of one group: its SKUs' stock and its reservations, each sorted.
 type state struct {
 	stock        []skuStock
-	reservations []reservation
+	reservations []placed
 }
 
 type skuStock struct {
@@ -24,7 +24,7 @@ type skuStock struct {
 	history.Balance
 }
 
-type reservation struct {
+type placed struct {
 	id    string
 	lines []history.Line
 	took  [verbs]bool // each verb has taken a unit
@@ -67,7 +67,7 @@ func Model() porcupine.Model {
 
 func (s state) equal(o state) bool {
 	return slices.Equal(s.stock, o.stock) && slices.EqualFunc(s.reservations, o.reservations,
-		func(a, b reservation) bool {
+		func(a, b placed) bool {
 			return a.id == b.id && a.took == b.took && slices.Equal(a.lines, b.lines)
 		})
 }
@@ -108,21 +108,21 @@ func (s state) with(sku string, b history.Balance) state {
 	return s
 }
 
-func (s state) find(id string) (reservation, bool) {
+func (s state) find(id string) (placed, bool) {
 	i, ok := s.place(id)
 	if !ok {
-		return reservation{}, false
+		return placed{}, false
 	}
 	return s.reservations[i], true
 }
 
 func (s state) place(id string) (int, bool) {
 	return slices.BinarySearchFunc(s.reservations, id,
-		func(r reservation, id string) int { return strings.Compare(r.id, id) })
+		func(r placed, id string) int { return strings.Compare(r.id, id) })
 }
 
 // keep returns a copy with r in it.
-func (s state) keep(r reservation) state {
+func (s state) keep(r placed) state {
 	s.reservations = slices.Clone(s.reservations)
 	i, ok := s.place(r.id)
 	if !ok {
@@ -152,7 +152,7 @@ func (s state) reserve(op *history.Op) (bool, state) {
 	if op.Outcome == history.Refused {
 		return false, s
 	}
-	r := reservation{id: op.Reservation}
+	r := placed{id: op.Reservation}
 	for _, ask := range op.Lines {
 		b := s.of(ask.SKU)
 		b.Held += ask.Qty
