@@ -3,7 +3,7 @@
 // face.
 //
 // The parts know nothing of each other but what they need: cluster runs the nodes, link is the
-// network between them, disk what they write to, load the clients, history what those saw, fault
+// network between them, volume what they write to, load the clients, history what those saw, fault
 // what is done to the nodes, judge whether it all makes sense; broken builds nodes with faults on
 // purpose, which must be caught.
 package robustness

@@ -13,11 +13,11 @@ import (
 	"time"
 
 	"holdfast/cmd/internal/robustness/cluster"
-	"holdfast/cmd/internal/robustness/disk"
 	"holdfast/cmd/internal/robustness/fault"
 	"holdfast/cmd/internal/robustness/history"
 	"holdfast/cmd/internal/robustness/judge"
 	"holdfast/cmd/internal/robustness/load"
+	"holdfast/cmd/internal/robustness/volume"
 )
 
 // Config says what to run.
@@ -41,7 +41,7 @@ type Config struct {
 }
 
 // VolumeBytes is the size of each node's file system.
-const VolumeBytes = 192 << 20
+const VolumeBytes = 512 << 20
 
 // smallFiles makes a run of minutes see what a node sees in weeks: files of the log change, and
 // checkpoints replace each other.
@@ -72,7 +72,7 @@ func Run(ctx context.Context, cfg Config) (r Result, err error) {
 	cc := cluster.Config{Binary: cfg.Binary, Dir: cfg.Dir, Nodes: cfg.Nodes, Seed: cfg.Seed,
 		Serve: append(slices.Clone(smallFiles), cfg.Serve...)}
 	if !cfg.Plain {
-		if able := disk.Able(cfg.Dir); able != nil {
+		if able := volume.Able(cfg.Dir); able != nil {
 			r.Notes = append(r.Notes, "no file systems of their own: "+able.Error())
 		} else {
 			cc.VolumeBytes = VolumeBytes

@@ -20,7 +20,7 @@ type Bug struct {
 
 // quick is a load that does much in a short time.
 var quick = load.Config{Groups: 4, Clients: 3, Ops: 120, Think: 4 * time.Millisecond,
-	Patience: 20 * time.Second}
+	Try: 400 * time.Millisecond, Patience: 20 * time.Second}
 
 // Bugs lists every mistake.
 var Bugs = []Bug{

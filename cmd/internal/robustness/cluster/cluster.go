@@ -14,8 +14,8 @@ import (
 
 	"holdfast/cmd/internal/client"
 	"holdfast/cmd/internal/loopback"
-	"holdfast/cmd/internal/robustness/disk"
 	"holdfast/cmd/internal/robustness/link"
+	"holdfast/cmd/internal/robustness/volume"
 )
 
 // Config says which cluster to run.
@@ -114,9 +114,9 @@ func (c *Cluster) Leave(n *Node) error {
 // furnish gives a node what outlives its processes.
 func (c *Cluster) furnish(n *Node) (err error) {
 	if c.cfg.VolumeBytes > 0 {
-		n.Volume, err = disk.New(c.cfg.Dir, n.Name, c.cfg.VolumeBytes)
+		n.Volume, err = volume.New(c.cfg.Dir, n.Name, c.cfg.VolumeBytes)
 	} else {
-		n.Volume, err = disk.Plain(c.cfg.Dir, n.Name)
+		n.Volume, err = volume.Plain(c.cfg.Dir, n.Name)
 	}
 	if err != nil {
 		return fmt.Errorf("volume of %s: %w", n.Name, err)

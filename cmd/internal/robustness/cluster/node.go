@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"holdfast/cmd/internal/client"
-	"holdfast/cmd/internal/robustness/disk"
+	"holdfast/cmd/internal/robustness/volume"
 )
 
 // Node is one member: its name, its addresses and its volume stay, its process comes and goes. Safe
@@ -21,7 +21,7 @@ type Node struct {
 	Name   string
 	HTTP   string // address of its HTTP interface
 	Door   string // address at which the others reach its peer port
-	Volume *disk.Volume
+	Volume *volume.Volume
 	Ask    *client.Client
 
 	raft  string   // real address of its peer port

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"holdfast/cmd/internal/robustness/cluster"
-	"holdfast/cmd/internal/robustness/disk"
+	"holdfast/cmd/internal/robustness/volume"
 )
 
 // startFor bounds a start from a damaged folder.
@@ -40,7 +40,7 @@ func (w *World) mutateOne(ctx context.Context, n *cluster.Node, only func(file s
 	}
 	defer os.RemoveAll(saved)
 	spare := spareCheckpoints(n.Volume.Dir)
-	d, err := disk.Mutate(n.Volume.Dir, only, w.Chance)
+	d, err := volume.Mutate(n.Volume.Dir, only, w.Chance)
 	if err := errors.Join(err, n.Volume.Sync()); err != nil {
 		return err
 	}
@@ -74,7 +74,7 @@ func (w *World) mutateOne(ctx context.Context, n *cluster.Node, only func(file s
 
 // startDamaged starts a node from a folder with a damaged file. It fails with *BrokenError unless
 // the node serves, or refuses as it should.
-func (w *World) startDamaged(ctx context.Context, n *cluster.Node, d disk.Damage) error {
+func (w *World) startDamaged(ctx context.Context, n *cluster.Node, d volume.Damage) error {
 	n.Excuse("its file " + d.File + " was damaged")
 	if err := n.Start(); err != nil {
 		return err
@@ -120,7 +120,7 @@ func refusalLine(said string) string {
 var named = regexp.MustCompile(`[^\s"':;,]+`)
 
 // refusesWell says what is missing in a refusal: a file or folder of the node's, and what to do.
-func refusesWell(got cluster.Verdict, dir string, d disk.Damage) error {
+func refusesWell(got cluster.Verdict, dir string, d volume.Damage) error {
 	line := refusalLine(got.Said)
 	if !strings.Contains(line, "what to do") {
 		return fmt.Errorf("it ended with status %d and does not say what to do: %s", got.Status, line)

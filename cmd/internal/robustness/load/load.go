@@ -32,6 +32,9 @@ type Config struct {
 	Think time.Duration // mean pause between two operations of a client, default 20 ms
 	// Patience is for how long an operation is tried before its outcome is unknown, default 90 s.
 	Patience time.Duration
+	// Try is how long one try may take before the same is sent to the next node, default 2 s: some
+	// wait behind an election, and others overtake it.
+	Try time.Duration
 }
 
 // WithDefaults fills in what is not set.
@@ -50,6 +53,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Patience <= 0 {
 		c.Patience = 90 * time.Second
+	}
+	if c.Try <= 0 {
+		c.Try = 2 * time.Second
 	}
 	return c
 }
@@ -76,7 +82,8 @@ type Load struct {
 func New(cfg Config) *Load {
 	cfg = cfg.WithDefaults()
 	return &Load{cfg: cfg, stop: make(chan struct{}),
-		send: sender{servers: cfg.Servers, history: cfg.History, patience: cfg.Patience}}
+		send: sender{servers: cfg.Servers, history: cfg.History, patience: cfg.Patience,
+			try: cfg.Try}}
 }
 
 // Define makes the location and the channel. It fails when no node takes them within a minute.

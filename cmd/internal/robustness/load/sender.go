@@ -21,6 +21,7 @@ type sender struct {
 	servers  []Server
 	history  *history.Recorder
 	patience time.Duration
+	try      time.Duration
 }
 
 // pause is what lies between two tries: short, so that the first write after an election is seen
@@ -54,7 +55,7 @@ func (s *sender) do(ctx context.Context, start int, op history.Op, c client.Call
 		op.Tries++
 		op.Node = at.Name
 		var a answer
-		reply, err := at.Ask.Do(ctx, c, &a)
+		reply, err := s.once(ctx, at, c, &a)
 		if known := settle(&op, reply, a, err); known {
 			break
 		}
@@ -69,6 +70,13 @@ func (s *sender) do(ctx context.Context, start int, op history.Op, c client.Call
 	}
 	op.Return = s.history.Now()
 	return op
+}
+
+// once sends a call once.
+func (s *sender) once(ctx context.Context, at Server, c client.Call, a *answer) (client.Reply, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.try)
+	defer cancel()
+	return at.Ask.Do(ctx, c, a)
 }
 
 // settle books one answer. It reports whether the outcome is known.
