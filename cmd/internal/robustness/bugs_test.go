@@ -20,8 +20,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestBrokenBuildsAreCaught runs each schedule once. The command does it ten times, and on a good build
-// too: go run ./cmd/robustness -bugs.
+// TestBrokenBuildsAreCaught runs each schedule once. The command does it ten times, and on a good
+// build too: go run ./cmd/robustness -bugs.
 func TestBrokenBuildsAreCaught(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds six commands and runs each for some ten seconds")

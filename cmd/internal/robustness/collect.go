@@ -18,9 +18,11 @@ import (
 // settleFor bounds the wait for all nodes to be at one index when nothing is sent any more.
 const settleFor = 30 * time.Second
 
-// collect reads everything back from every node, when all are at one index. It fails when they do not
-// come to one within limit, or a node cannot be read; it returns what the others show all the same.
-func collect(ctx context.Context, c *cluster.Cluster, limit time.Duration) ([]judge.NodeView, error) {
+// collect reads everything back from every node, when all are at one index. It fails when they do
+// not come to one within limit, or a node cannot be read; it returns what the others show all the
+// same.
+func collect(ctx context.Context, c *cluster.Cluster,
+	limit time.Duration) ([]judge.NodeView, error) {
 	var errs []error
 	reports := map[string]client.CheckReport{}
 	for _, n := range c.Nodes { // checks go through the log, so they come first

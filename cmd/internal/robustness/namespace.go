@@ -12,9 +12,9 @@ import (
 // inside is set in the process that has a mount namespace of its own.
 const inside = "HOLDFAST_ROBUSTNESS_INSIDE"
 
-// InNamespace runs this program again with the arguments args in a mount namespace of its own, where
-// that is allowed: what it mounts ends with it, however it ends. It returns the exit status of that
-// run; again is false in that run itself, and where there is none.
+// InNamespace runs this program again with the arguments args in a mount namespace of its own,
+// where that is allowed: what it mounts ends with it, however it ends. It returns the exit status
+// of that run; again is false in that run itself, and where there is none.
 func InNamespace(args []string) (code int, again bool) {
 	if os.Geteuid() != 0 || os.Getenv(inside) != "" {
 		return 0, false

@@ -91,7 +91,8 @@ func (c *Cluster) set(nodes []*Node) {
 	c.known.Store(&nodes)
 }
 
-// Join makes a node that does not run yet and that will ask the others to be let in. It fails as New.
+// Join makes a node that does not run yet and that will ask the others to be let in. It fails as
+// New.
 func (c *Cluster) Join() (*Node, error) {
 	var doors []string
 	for _, n := range c.Nodes {
@@ -129,7 +130,8 @@ func (c *Cluster) furnish(n *Node) (err error) {
 	return err
 }
 
-// Close ends every process and takes the volumes away; the logs stay. It returns all errors, joined.
+// Close ends every process and takes the volumes away; the logs stay. It returns all errors,
+// joined.
 func (c *Cluster) Close() error {
 	var errs []error
 	for _, n := range c.Nodes {

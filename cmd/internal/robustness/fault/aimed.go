@@ -28,8 +28,8 @@ func (w *World) IsolateLeader(ctx context.Context, long time.Duration) error {
 	})
 }
 
-// SyncAll makes durable what the nodes have written so far, whether they meant to or not. It fails with
-// the error of a file system.
+// SyncAll makes durable what the nodes have written so far, whether they meant to or not. It fails
+// with the error of a file system.
 func (w *World) SyncAll() error {
 	var errs []error
 	for _, n := range w.Cluster.Nodes {

@@ -54,8 +54,8 @@ func (w *World) leave(ctx context.Context, n *cluster.Node) error {
 // changeFor bounds a change of the members.
 const changeFor = 60 * time.Second
 
-// until sends a change until it was made, or an answer says that it was made before: a try without an
-// answer may have been. It fails with *BrokenError when that takes too long.
+// until sends a change until it was made, or an answer says that it was made before: a try without
+// an answer may have been. It fails with *BrokenError when that takes too long.
 func (w *World) until(ctx context.Context, c client.Call, done string) error {
 	limit := time.Now().Add(changeFor)
 	for {

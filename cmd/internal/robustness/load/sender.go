@@ -73,7 +73,8 @@ func (s *sender) do(ctx context.Context, start int, op history.Op, c client.Call
 }
 
 // once sends a call once.
-func (s *sender) once(ctx context.Context, at Server, c client.Call, a *answer) (client.Reply, error) {
+func (s *sender) once(ctx context.Context, at Server, c client.Call,
+	a *answer) (client.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.try)
 	defer cancel()
 	return at.Ask.Do(ctx, c, a)
