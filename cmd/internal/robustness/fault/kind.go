@@ -34,6 +34,7 @@ var Kinds = []Kind{Kill, Restart, Pause, Transfer, Partition, PowerCut, Hang, Fu
 type Load interface {
 	Mark()
 	Accepted() (time.Duration, bool)
+	Probe(context.Context)
 }
 
 // World is what faults are done to.

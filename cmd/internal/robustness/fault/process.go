@@ -3,6 +3,7 @@ package fault
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"holdfast/cmd/internal/client"
@@ -33,7 +34,10 @@ func (w *World) killLeader(ctx context.Context) error {
 		return err
 	}
 	w.Load.Mark()
+	var probe sync.WaitGroup
+	probe.Go(func() { w.Load.Probe(ctx) })
 	took, err := w.firstWrite(ctx)
+	probe.Wait()
 	if err != nil {
 		return err
 	}

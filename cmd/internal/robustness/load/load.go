@@ -70,6 +70,7 @@ type Load struct {
 	// The first write after the marked moment, both in ns of the run; accepted is 0 while none was.
 	mark     atomic.Int64
 	accepted atomic.Int64
+	probes   atomic.Int64
 
 	mu struct {
 		sync.Mutex
@@ -154,6 +155,20 @@ func (l *Load) Mark() {
 func (l *Load) Accepted() (d time.Duration, ok bool) {
 	at := l.accepted.Load()
 	return time.Duration(at - l.mark.Load()), at != 0
+}
+
+// Probe sends one write until it is accepted, at short intervals: what Accepted measures then does
+// not depend on when the clients come by.
+func (l *Load) Probe(ctx context.Context) {
+	s := l.send
+	s.try = 250 * time.Millisecond
+	op := history.Op{ID: fmt.Sprintf("probe-%d", l.probes.Add(1)), Kind: history.Adjust,
+		SKU: HoldSKU, Qty: 1, Client: -2}
+	op = s.do(ctx, 0, op, callOf(op))
+	l.cfg.History.Add(op)
+	if op.Outcome == history.Done {
+		l.accepted.CompareAndSwap(0, op.Return)
+	}
 }
 
 // do sends an operation, records it and returns it.
