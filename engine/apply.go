@@ -10,7 +10,9 @@ type Output struct {
 	Expired int
 	// Events is the frame of the entry's events, empty when nothing happened. It is valid until the
 	// next Apply.
-	Events  []byte
+	Events []byte
+	// Bodies is what the entry puts aside, valid until the next Apply.
+	Bodies  []Body
 	results []byte
 	ends    []int
 }
@@ -54,6 +56,7 @@ type scratch struct {
 	load      int64 // rows that this entry has looked at; see entryLoad
 	result    Result
 	view      Reservation
+	record    resvRecord
 	stock     StockResult
 	grouped   []byte // encoded results of a group's ops
 }
@@ -81,7 +84,8 @@ type verdict struct {
 	stock    stockRef
 	balance  bool // the result has the balance of stock, zero if there is no row yet
 	resv     resvRef
-	ops      int // of a group: how many results there are in scratch.grouped
+	body     uint64 // version of the body of a reservation that has left memory
+	ops      int    // of a group: how many results there are in scratch.grouped
 	inGroup  bool
 }
 
@@ -123,7 +127,7 @@ func (l *Ledger) Apply(index uint64, e Entry, out *Output) {
 	l.work.op = -1
 	l.work.shrink()
 	l.evictAnswers()
-	out.Events = l.events.frame()
+	out.Events, out.Bodies = l.events.frame(), l.bodies.list
 	if index%digestEvery == 0 {
 		l.keepDigests(index + 1)
 	}
@@ -149,7 +153,12 @@ func (l *Ledger) applyOp(op *seenOp, out *Output) error {
 	}
 	v := &l.work.verdict
 	v.inGroup = false
+	before := l.eventSeq
 	l.run(op.head.key, c, v, out.WantResults)
+	if op.head.kind.audited() && v.refusal == Accepted && !v.replayed &&
+		(l.eventSeq != before || op.head.kind == kindConfigure) {
+		l.audit(l.work.op, op)
+	}
 	if out.WantResults {
 		out.results = l.encodeVerdict(out.results, v)
 		out.ends = append(out.ends, len(out.results))
@@ -179,6 +188,7 @@ func (l *Ledger) begin(index uint64, e Entry) {
 		l.due = due
 	}
 	l.events.begin(index, l.now, l.eventSeq+1)
+	l.bodies.begin()
 }
 
 // keptGroup is how many ops of a group have room that is kept for the next one.
@@ -192,6 +202,9 @@ func (w *scratch) shrink() {
 	}
 	if cap(w.plan.have) > rows || cap(w.plan.parts) > rows {
 		w.plan = plan{}
+	}
+	if cap(w.record.parts) > rows {
+		w.record = resvRecord{}
 	}
 	if cap(w.grouped) > 64*rows {
 		w.grouped = nil
@@ -240,7 +253,7 @@ func (l *Ledger) answer(key Key, c Command, v *verdict, results bool) {
 	l.do(c, v)
 	l.resolveShortfalls()
 	l.allocateShort()
-	if !key.IsZero() {
+	if !key.IsZero() && v.refusal != ReservationClosed {
 		l.addAnswer(answerOf(key, content, v), v.shorts)
 	}
 }
@@ -286,6 +299,10 @@ func (l *Ledger) do(c Command, v *verdict) {
 		l.configure(c)
 	case *Enrol:
 		l.enrol(c, v)
+	case *Retire:
+		l.retire(c)
+	case *Revive:
+		l.revive(c, v)
 	default:
 		panic(fmt.Sprintf("engine: no way to do a %T", c))
 	}
@@ -301,6 +318,8 @@ func (l *Ledger) configure(c *Configure) {
 		{&l.limits.ResultsAge, &c.Limits.ResultsAge},
 		{&l.limits.EventsMax, &c.Limits.EventsMax},
 		{&l.limits.ShortfallStep, &c.Limits.ShortfallStep},
+		{&l.limits.ClosedAfter, &c.Limits.ClosedAfter},
+		{&l.limits.IDMemory, &c.Limits.IDMemory},
 	} {
 		if *s.from != 0 {
 			*s.to = *s.from

@@ -4,6 +4,11 @@ package engine
 // remembered in front of those of its ops, and they are forgotten together: a repetition never does
 // half of a group again.
 func (l *Ledger) group(key Key, content uint64, g *Group, v *verdict, results bool) {
+	if i := l.awayIn(g); i >= 0 {
+		v.refuse(ReservationClosed, field{leaf: "id"})
+		v.at = i
+		return
+	}
 	var own uint64
 	if !key.IsZero() {
 		own = l.addAnswer(answerOf(key, content, v), nil)
@@ -57,7 +62,7 @@ func (l *Ledger) settleGroup(own uint64, v *verdict) {
 // encodeRefusedGroup makes the results of the ops of a refused atomic group.
 func (l *Ledger) encodeRefusedGroup(v, failed *verdict) {
 	l.work.grouped = l.work.grouped[:0]
-	failed.resv, failed.stock, failed.balance = 0, 0, false
+	failed.resv, failed.body, failed.stock, failed.balance = 0, 0, 0, false
 	var idle verdict
 	idle.reset(v.index)
 	idle.refusal = NotAttempted

@@ -2,7 +2,9 @@ package engine
 
 // mirror replaces one foreign allocation whole.
 func (l *Ledger) mirror(c *Mirror, v *verdict) {
-	v.resv = l.findResv(c.ID)
+	if v.resv = l.findResv(c.ID); v.resv == 0 && l.away(c.ID, v) {
+		return
+	}
 	number := l.find(ChannelName, c.Channel)
 	if l.cannotMirror(c, number, v); v.refusal != Accepted {
 		return

@@ -8,7 +8,7 @@ func (l *Ledger) reservePlain(c *plainReserve) (ref resvRef, ok bool) {
 	if w.load > entryLoad || len(l.events.b) > entryEvents || len(l.shortfall) > 0 {
 		return 0, false
 	}
-	if l.findHashed(c.id, c.hash) != 0 || !c.key.IsZero() && l.findAnswer(c.key) != 0 {
+	if l.findHashed(c.id, c.hash) != 0 || l.findRetired(c.id, c.hash) != 0 || !c.key.IsZero() && l.findAnswer(c.key) != 0 {
 		return 0, false
 	}
 	if !l.stands(ChannelName, c.channel) || !l.stands(SKUName, c.sku) || l.moreOf(c.sku).kit != 0 {

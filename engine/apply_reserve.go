@@ -14,6 +14,15 @@ func (l *Ledger) reserve(c *Reserve, v *verdict) {
 		v.existed = true
 		return
 	}
+	if n := l.findRetired(c.ID, id); n != 0 {
+		row := l.retired.at(n)
+		if v.body = row.version; row.content != content || row.flags&isMirror != 0 {
+			v.refuse(IDConflict, field{leaf: "id"})
+			return
+		}
+		v.existed = true
+		return
+	}
 	number := l.find(ChannelName, c.Channel)
 	if number == 0 {
 		v.refuse(UnknownChannel, field{leaf: "channel"})
@@ -195,9 +204,7 @@ func (l *Ledger) lastSlot(ref resvRef) uint32 {
 
 // add appends lines to a reservation.
 func (l *Ledger) add(c *Add, v *verdict) {
-	v.resv = l.findResv(c.ID)
-	if v.resv == 0 {
-		v.refuse(UnknownReservation, field{leaf: "id"})
+	if !l.begun(c.ID, v) {
 		return
 	}
 	row := l.resvAt(v.resv)

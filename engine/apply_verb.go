@@ -159,7 +159,7 @@ func (l *Ledger) loseUnits(ref resvRef, a *act, p *partRow, e note) {
 
 // begun finds the reservation of a verb, or refuses it.
 func (l *Ledger) begun(id string, v *verdict) bool {
-	if v.resv = l.findResv(id); v.resv == 0 {
+	if v.resv = l.findResv(id); v.resv == 0 && !l.away(id, v) {
 		v.refuse(UnknownReservation, field{leaf: "id"})
 	}
 	return v.resv != 0

@@ -126,6 +126,10 @@ func (c *Checker) resv(ref resvRef) {
 	if waits && row.moment <= l.due {
 		c.fail("I4", "reservation %q has deadline %d, and due is %d", id(), row.moment, l.due)
 	}
+	if live, closed := l.anyLive(ref), row.flags&isClosed != 0; live == closed ||
+		closed && l.closed.at(row.closing()).ref != ref {
+		c.fail("structure", "reservation %q: live %v, in the queue of closed ones %v", id(), live, closed)
+	}
 	if waits != row.awaiting || waits && held == 0 && soft == 0 {
 		c.fail("structure", "reservation %q: deadline %d, in the wheel %v, units %d",
 			id(), row.moment, row.awaiting, held+soft)
@@ -142,6 +146,19 @@ func (c *Checker) resv(ref resvRef) {
 		}
 		at = p.next
 	}
+}
+
+// anyLive reports whether a unit of a reservation waits for something.
+func (l *Ledger) anyLive(ref resvRef) bool {
+	sh := l.shardOfResv(ref)
+	for at := l.resvAt(ref).parts; at != 0 && at&lastPart == 0; {
+		p := sh.parts.at(at)
+		if p.live() > 0 {
+			return true
+		}
+		at = p.next
+	}
+	return false
 }
 
 // place checks I6 for one live place.
@@ -202,6 +219,11 @@ func (c *Checker) digest() {
 				h, _ := l.hashResv(resvRef(l.makeRef(slot, uint32(i))), row)
 				d.add(h)
 			}
+		}
+	}
+	for n := l.retired.head; n < l.retired.tail; n++ {
+		if !l.retired.gone(n) {
+			d.add(hashRetired(n, l.retired.at(n)))
 		}
 	}
 	for n := l.remember.head; n < l.remember.tail; n++ {

@@ -253,6 +253,24 @@ type Limits struct {
 	EventsMax     int64    // bytes of events kept, default 1 GiB
 	ShortfallStep int64    // units of work of one entry's shortfalls, default 5,000
 	ApplyVersion  int64    // what apply does, from 1, see [ApplyVersion]; it only rises
+	ClosedAfter   int64    // ms after its last change that a closed reservation leaves memory, default 24 h
+	IDMemory      int64    // ms after that change that its id is forgotten, default 90 days
+}
+
+// Retire takes closed reservations out of memory, the oldest first: those of which no unit waits for
+// anything, once Limits.ClosedAfter has passed since they were last changed. Each becomes a body. It
+// also forgets ids whose Limits.IDMemory has passed. It does as much as one entry may, at most Count
+// of each.
+type Retire struct{ Count int64 } // 1 to MaxRetire
+
+// Revive brings a reservation back into memory: Record is its body of that version. It has no effect
+// on one that is in memory, is unknown, or has left again since.
+//
+// Refused: reservation-closed (Record is not what left).
+type Revive struct {
+	ID      string
+	Version uint64
+	Record  []byte
 }
 
 // Group is several commands in one entry, each seeing the effects of those before it. Atomic: the

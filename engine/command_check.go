@@ -45,6 +45,10 @@ func (f *faults) check(c Command) {
 		c.check(f)
 	case *Enrol:
 		c.check(f)
+	case *Retire:
+		f.between(field{leaf: "count"}, c.Count, 1, MaxRetire)
+	case *Revive:
+		f.id(c.ID)
 	case *Tick:
 	default:
 		panic(fmt.Sprintf("engine: no way to check a %T", c))
@@ -220,6 +224,8 @@ func (c *Configure) check(f *faults) {
 		known = ApplyVersion
 	}
 	f.between(field{leaf: "apply_version"}, c.Limits.ApplyVersion, 0, known)
+	f.between(field{leaf: "closed_after_ms"}, c.Limits.ClosedAfter, 0, MaxMemory)
+	f.between(field{leaf: "id_memory_ms"}, c.Limits.IDMemory, 0, MaxMemory)
 }
 
 func (c *Enrol) check(f *faults) {

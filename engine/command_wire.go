@@ -25,6 +25,8 @@ const (
 	kindConfigure
 	kindGroup
 	kindEnrol
+	kindRetire
+	kindRevive
 	kindEnd
 )
 
@@ -48,6 +50,8 @@ func (c *Tick) kind() kind           { return kindTick }
 func (c *Configure) kind() kind      { return kindConfigure }
 func (c *Group) kind() kind          { return kindGroup }
 func (c *Enrol) kind() kind          { return kindEnrol }
+func (c *Retire) kind() kind         { return kindRetire }
+func (c *Revive) kind() kind         { return kindRevive }
 
 // newCommand returns an empty command of a kind, or nil when there is none.
 func newCommand(k kind) Command {
@@ -92,6 +96,10 @@ func newCommand(k kind) Command {
 		return new(Group)
 	case kindEnrol:
 		return new(Enrol)
+	case kindRetire:
+		return new(Retire)
+	case kindRevive:
+		return new(Revive)
 	}
 	return nil
 }
@@ -238,6 +246,16 @@ func (c *Configure) wire(x *coder) {
 	x.int(&c.Limits.EventsMax)
 	x.int(&c.Limits.ShortfallStep)
 	x.int(&c.Limits.ApplyVersion)
+	x.int(&c.Limits.ClosedAfter)
+	x.int(&c.Limits.IDMemory)
+}
+
+func (c *Retire) wire(x *coder) { x.int(&c.Count) }
+
+func (c *Revive) wire(x *coder) {
+	x.string(&c.ID)
+	x.uint(&c.Version)
+	x.bytes(&c.Record)
 }
 
 func (c *Enrol) wire(x *coder) {

@@ -28,9 +28,10 @@ func (l *Ledger) Digest() uint64 {
 	}
 	for _, v := range [...]uint64{
 		uint64(l.now), uint64(l.due), l.seq, l.eventSeq, uint64(l.names.skuNext),
-		l.remember.head, l.remember.tail,
+		l.remember.head, l.remember.tail, l.closed.tail, l.retired.tail,
 		uint64(l.limits.ResultsMax), uint64(l.limits.ResultsAge), uint64(l.limits.EventsMax),
 		uint64(l.limits.ShortfallStep), uint64(l.limits.ApplyVersion), l.skipped,
+		uint64(l.limits.ClosedAfter), uint64(l.limits.IDMemory),
 	} {
 		h = mixWide(h, v)
 	}

@@ -5,7 +5,7 @@ func (l *Ledger) encodeVerdict(dst []byte, v *verdict) []byte {
 	r := &l.work.result
 	*r = Result{
 		Refusal: v.refusal, Replayed: v.replayed, Existed: v.existed, Index: v.index,
-		At: v.at, Short: r.Short[:0],
+		At: v.at, Short: r.Short[:0], Body: v.body,
 	}
 	if v.refusal != Accepted {
 		r.Field = v.field.String()

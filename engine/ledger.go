@@ -18,6 +18,8 @@ type Ledger struct {
 	names     names
 	wheel     wheel
 	remember  remembered
+	closed    closedQueue
+	retired   retired
 	shortfall []stockRef // shortfalls that an entry left over, by (SKU number, location number)
 	digest    digest
 	sweep     *Sweep // the running one, or nil
@@ -26,6 +28,7 @@ type Ledger struct {
 	waiting   int64  // listed short parts
 
 	events eventWriter // of the entry that is being applied
+	bodies bodyWriter  // of the same
 	work   scratch
 }
 
@@ -41,6 +44,7 @@ type shard struct {
 	byName  index // SKU numbers, by hash of the name
 	byID    index // reservations, by hash of the id
 	results index // remembered answers, by key
+	byOldID index // reservations that have left memory, by hash of the id
 }
 
 // Options are the choices that are made once, when a ledger is created.
@@ -67,6 +71,8 @@ func New(o Options) *Ledger {
 	l.nodes = map[string]*nodeRow{}
 	l.names.init()
 	l.remember.head, l.remember.tail = 1, 1
+	l.closed.head, l.closed.tail = 1, 1
+	l.retired.head, l.retired.tail = 1, 1
 	return l
 }
 
@@ -93,9 +99,10 @@ func (l *Ledger) Unfinished() bool { return len(l.shortfall) > 0 }
 type Counts struct {
 	SKUs, Locations, Channels int64
 	StockRows                 int64 // SKUs at a location where they were ever stocked
-	Reservations              int64 // all that are known, ended ones too
+	Reservations              int64 // all that are in memory, ended ones too
 	LiveHolds                 int64 // those with units that are held, committed or short
 	Results                   int64 // remembered answers
+	Retired                   int64 // reservations that have left memory and whose ids are known
 }
 
 // Counts returns the sizes of the tables, for metrics.
@@ -105,6 +112,7 @@ func (l *Ledger) Counts() Counts {
 		Locations: int64(len(l.names.locations.byName)),
 		Channels:  int64(len(l.names.channels.byName)),
 		Results:   int64(l.remember.tail - l.remember.head),
+		Retired:   l.retired.count,
 	}
 	for _, d := range l.names.channels.rows {
 		c.LiveHolds += d.live

@@ -20,9 +20,10 @@ const (
 	MaxRefBytes         = 128
 	MaxNoteBytes        = 255 // source, master, reason, package, tracking
 	MaxAttributes       = 4 << 10
-	MaxTTL              = 30 * 24 * 60 * 60 * 1000 // ms
-	MinTTL              = 1000                     // ms
-	MaxCommandBytes     = 1 << 20                  // one encoded command
+	MaxTTL              = 30 * 24 * 60 * 60 * 1000   // ms
+	MinTTL              = 1000                       // ms
+	MaxCommandBytes     = 1 << 20                    // one encoded command
+	MaxMemory           = 3660 * 24 * 60 * 60 * 1000 // ms, of what has ended
 )
 
 // DefaultLimits are the limits of a new ledger.
@@ -33,5 +34,7 @@ func DefaultLimits() Limits {
 		EventsMax:     1 << 30,
 		ShortfallStep: 5_000,
 		ApplyVersion:  firstApplyVersion,
+		ClosedAfter:   24 * 60 * 60 * 1000,
+		IDMemory:      90 * 24 * 60 * 60 * 1000,
 	}
 }

@@ -80,6 +80,11 @@ func (ld *Loader) Finish() (*Ledger, error) {
 		return nil, fmt.Errorf("checkpoint: %d of %d marks and %d of %d short lines are there",
 			len(r.marks), m.marks, len(r.shorts), m.shorts)
 	}
+	if uint64(l.retired.count) != m.olds {
+		return nil, fmt.Errorf("checkpoint: %d of %d ids that have left memory are there",
+			l.retired.count, m.olds)
+	}
+	l.retired.firstChunk = l.retired.head / retiredChunk
 	for _, p := range m.pending {
 		if !ld.isSKU(p.sku) || !ld.isLocation(p.location) || l.stockOf(p.sku, p.location) == 0 {
 			return nil, fmt.Errorf("checkpoint: a shortfall is of an unknown row")
@@ -119,6 +124,8 @@ func (ld *Loader) record(t tableID) {
 			s.answer >= ld.meta.head && s.answer < ld.meta.tail, "a short line is of nothing known") {
 			ld.l.remember.shorts = append(ld.l.remember.shorts, s)
 		}
+	case retiredTable:
+		ld.loadRetired()
 	default:
 		ld.x.fail("the table is not known to this build")
 	}
@@ -161,7 +168,8 @@ func (ld *Loader) loadMeta() {
 	m := &ld.meta
 	m.wire(&ld.x)
 	good := m.bits <= 8 && m.skuNext >= 1 && m.skuNext <= MaxSKUs+1 && m.head >= 1 &&
-		m.tail >= m.head && m.due <= m.now && m.limits.ApplyVersion >= firstApplyVersion
+		m.tail >= m.head && m.due <= m.now && m.limits.ApplyVersion >= firstApplyVersion &&
+		m.closed >= 1 && m.retired >= 1
 	if !ld.ok(ld.l == nil && good, "a counter of the head is out of range") {
 		return
 	}
@@ -182,6 +190,8 @@ func (ld *Loader) loadMeta() {
 	}
 	l.remember.head, l.remember.tail = m.head, m.head
 	l.remember.firstChunk = m.head / rememberedChunk
+	l.closed.head, l.closed.tail = m.closed, m.closed
+	l.retired.head, l.retired.tail = m.retired, m.retired
 	ld.l = l
 }
 
@@ -272,7 +282,7 @@ func (ld *Loader) loadStock() {
 
 func (ld *Loader) loadResv() {
 	r := &ld.resv
-	r.row = resvRow{}
+	*r = resvRecord{blob: r.blob[:0], parts: r.parts}
 	r.wire(&ld.x)
 	if ld.ok(ld.goodResv(r), "a reservation is not whole") {
 		ld.l.loadResv(r)
@@ -287,9 +297,10 @@ func (ld *Loader) goodResv(r *resvRecord) bool {
 		row.lines > MaxLines || !goodBlob(r.blob, row) {
 		return false
 	}
-	line := uint16(1)
+	line, live := uint16(1), false
 	for i := range r.parts {
 		p := &r.parts[i]
+		live = live || p.row.live() > 0
 		if p.row.line < line || p.row.line > row.lines || !ld.isSKU(p.sku) ||
 			p.row.kind < askedPart || p.row.kind > firmShort {
 			return false
@@ -305,7 +316,17 @@ func (ld *Loader) goodResv(r *resvRecord) bool {
 			return false
 		}
 	}
-	return true
+	return live != (row.flags&isClosed != 0) && (live || ld.goodClosing(r))
+}
+
+// goodClosing reports whether the number of a closed reservation is its own.
+func (ld *Loader) goodClosing(r *resvRecord) bool {
+	q := &ld.l.closed
+	if r.closing == 0 || r.closing >= q.tail || r.closedAt > ld.l.now {
+		return false
+	}
+	chunk := q.chunks[r.closing/closedChunk]
+	return chunk == nil || chunk[r.closing%closedChunk].ref == 0
 }
 
 // goodBlob reports whether an id and its refs can be taken apart.
@@ -334,4 +355,18 @@ func (ld *Loader) loadAnswer() {
 	n := l.appendAnswer(r)
 	l.shards[l.shardOf(r.key.Hi)].results.put(r.key.Lo, uint32(n))
 	l.digest.add(hashAnswer(&r))
+}
+
+func (ld *Loader) loadRetired() {
+	var r retiredRow
+	n := retiredWire(&ld.x, 0, &r)
+	t := &ld.l.retired
+	good := n > 0 && n < t.tail && !r.key.IsZero() && states.valid(r.state)
+	if good {
+		chunk := t.chunks[n/retiredChunk]
+		good = chunk == nil || chunk[n%retiredChunk].key.IsZero()
+	}
+	if ld.ok(good, "an id that has left memory has no key, or the number of another") {
+		ld.l.putRetired(n, r)
+	}
 }

@@ -62,6 +62,7 @@ func (l *Ledger) lookAtStock(a *lookahead, ops []seenOp) {
 	for i := range ops {
 		if p := &ops[i].plain; ops[i].isPlain {
 			a.sink += l.shards[l.shardOf(p.hash)].byID.touch(p.hash)
+			a.sink += l.shards[l.shardOf(p.hash)].byOldID.touch(p.hash)
 			if !p.key.IsZero() {
 				a.sink += l.shards[l.shardOf(p.key.Hi)].results.touch(p.key.Lo)
 			}

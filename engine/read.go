@@ -135,31 +135,67 @@ func (l *Ledger) Reservation(id string) (r Reservation, ok bool) {
 func (l *Ledger) copyResv(ref resvRef) Reservation {
 	var r Reservation
 	l.viewResv(&r, ref)
+	r.ownTexts()
+	return r
+}
+
+// ownTexts copies what belongs to the state; names are kept for ever and need no copy.
+func (r *Reservation) ownTexts() {
 	r.ID = strings.Clone(r.ID)
 	for i := range r.Lines {
 		r.Lines[i].Ref = strings.Clone(r.Lines[i].Ref)
 	}
-	return r // names are kept for ever and need no copy
+}
+
+// ReservationOf returns the reservation that a body is of, as it left memory; ok is false when it is not
+// of this ledger.
+func (l *Ledger) ReservationOf(body []byte) (r Reservation, ok bool) {
+	rec := &l.work.record
+	if !readRecord(rec, body) || !l.knowsNames(rec) {
+		return Reservation{}, false
+	}
+	l.viewRecord(&r, rec)
+	r.ownTexts()
+	return r, true
+}
+
+// knowsNames reports whether the numbers of a record stand for names.
+func (l *Ledger) knowsNames(r *resvRecord) bool {
+	if !l.given(ChannelName, uint32(r.row.channel)) {
+		return false
+	}
+	for i := range r.parts {
+		p := &r.parts[i]
+		if !l.given(SKUName, p.sku) || p.row.line == 0 || p.row.line > r.row.lines ||
+			p.row.place() && !l.given(LocationName, p.location) {
+			return false
+		}
+	}
+	return true
 }
 
 // viewResv fills r, whose room is reused. Its texts are those of the state.
 func (l *Ledger) viewResv(r *Reservation, ref resvRef) {
-	sh, row := l.shardOfResv(ref), l.resvAt(ref)
+	l.resvRecord(&l.work.record, ref)
+	l.viewRecord(r, &l.work.record)
+}
+
+// viewRecord fills r from a record. Its texts are those of the record and the names.
+func (l *Ledger) viewRecord(r *Reservation, rec *resvRecord) {
+	row := &rec.row
 	*r = Reservation{
-		ID: l.idOf(sh, row), Seq: row.seq, Channel: l.channel(uint32(row.channel)).Name,
+		ID: idOfRecord(rec), Seq: row.seq, Channel: l.channel(uint32(row.channel)).Name,
 		Mode: row.mode, Mirror: row.flags&isMirror != 0, Lines: grow(r.Lines, int(row.lines)),
 	}
-	refs := refsOf(l.work.refs[:0], sh.blobs.text(row.blob), row)
+	refs := refsOf(l.work.refs[:0], aliasText(rec.blob), row)
 	l.work.refs = refs
 	for i := range r.Lines {
 		r.Lines[i] = ReservationLine{
 			Line: int64(i + 1), Ref: refs[i], Allocations: r.Lines[i].Allocations[:0],
 		}
 	}
-	for at := row.parts; at != 0 && at&lastPart == 0; {
-		p := sh.parts.at(at)
-		l.viewPart(&r.Lines[p.line-1], ref, p)
-		at = p.next
+	for i := range rec.parts {
+		l.viewPart(&r.Lines[rec.parts[i].row.line-1], rec, &rec.parts[i])
 	}
 	held := int64(0)
 	for i := range r.Lines {
@@ -176,11 +212,12 @@ func (l *Ledger) viewResv(r *Reservation, ref resvRef) {
 	}
 }
 
-func (l *Ledger) viewPart(line *ReservationLine, ref resvRef, p *partRow) {
+func (l *Ledger) viewPart(line *ReservationLine, rec *resvRecord, part *partRecord) {
+	p := &part.row
 	if p.kind == componentPart {
 		return
 	}
-	line.SKU = l.nameText(l.skuOfPart(p))
+	line.SKU = l.nameText(part.sku)
 	if p.kind == askedPart {
 		line.Wanted = int64(p.held)
 		return
@@ -198,14 +235,16 @@ func (l *Ledger) viewPart(line *ReservationLine, ref resvRef, p *partRow) {
 	if p.held|p.committed|p.shipped == 0 {
 		return // only kept for its place in the order
 	}
-	s := l.siteOf(ref, p)
-	if !s.kit {
-		line.Allocations = append(line.Allocations, l.viewAllocation(s.sku, s.location, 1, p))
+	if p.kind != kitPlace {
+		line.Allocations = append(line.Allocations,
+			l.viewAllocation(part.sku, part.location, 1, p))
 		return
 	}
-	for _, part := range s.parts {
-		line.Allocations = append(line.Allocations,
-			l.viewAllocation(part.sku, s.location, int64(part.qty), p))
+	for i := range rec.parts {
+		if of := &rec.parts[i]; of.row.kind == componentPart && of.row.line == p.line {
+			line.Allocations = append(line.Allocations,
+				l.viewAllocation(of.sku, part.location, int64(of.row.held), p))
+		}
 	}
 }
 

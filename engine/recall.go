@@ -80,23 +80,12 @@ func (l *Ledger) subject(c Command, v *verdict) {
 	case *Move:
 		l.subjectStock(c.SKU, c.From, v)
 	case *Mirror:
-		v.resv, v.balance = l.findResv(c.ID), v.status != 0
+		v.balance = v.status != 0
+		l.known(c.ID, v)
 	case *Reserve:
-		v.resv = l.findResv(c.ID)
-	case *Add:
-		v.resv = l.findResv(c.ID)
-	case *Extend:
-		v.resv = l.findResv(c.ID)
-	case *Commit:
-		v.resv = l.findResv(c.ID)
-	case *Release:
-		v.resv = l.findResv(c.ID)
-	case *Ship:
-		v.resv = l.findResv(c.ID)
-	case *Return:
-		v.resv = l.findResv(c.ID)
-	case *Transfer:
-		v.resv = l.findResv(c.ID)
+		l.known(c.ID, v)
+	case *Add, *Extend, *Commit, *Release, *Ship, *Return, *Transfer:
+		l.known(ActsOn(c), v)
 	}
 }
 

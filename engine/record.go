@@ -1,7 +1,5 @@
 package engine
 
-import "unsafe"
-
 // Records are rows in the form in which they are kept: with numbers and logical keys, without slots,
 // links and indexes. Checkpoints are made of them, and so are the before-images of a running sweep
 // and of an atomic group.
@@ -45,11 +43,13 @@ func (l *Ledger) loadStock(r *stockRecord) stockRef {
 	return ref
 }
 
-// resvRecord is a reservation with its parts.
+// resvRecord is a reservation with its parts; closing and closedAt are of a closed one.
 type resvRecord struct {
-	row   resvRow
-	blob  []byte
-	parts []partRecord
+	row      resvRow
+	closing  uint64
+	closedAt int64
+	blob     []byte
+	parts    []partRecord
 }
 
 // partRecord is a part; sku and location stand for its stock row.
@@ -68,6 +68,10 @@ func (r *resvRecord) wire(x *coder) {
 	r.row.channel, r.row.lines = uint16(channel), uint16(lines)
 	codeByte(x, &r.row.mode)
 	codeByte(x, &r.row.flags)
+	if r.row.flags&isClosed != 0 {
+		x.uint(&r.closing)
+		x.int(&r.closedAt)
+	}
 	x.bytes(&r.blob)
 	codeList(x, &r.parts, MaxLines*(2*MaxChannelLocations+MaxComponents), partWire)
 }
@@ -92,6 +96,10 @@ func partWire(x *coder, r *partRecord) {
 func (l *Ledger) resvRecord(r *resvRecord, ref resvRef) {
 	sh := l.shardOfResv(ref)
 	r.row = *l.resvAt(ref)
+	if r.row.flags&isClosed != 0 {
+		r.closing = r.row.closing()
+		r.closedAt = l.closed.at(r.closing).at
+	}
 	r.blob = sh.blobs.at(r.row.blob)
 	r.parts = r.parts[:0]
 	for at := r.row.parts; at != 0 && at&lastPart == 0; {
@@ -110,13 +118,13 @@ func (l *Ledger) resvRecord(r *resvRecord, ref resvRef) {
 func (l *Ledger) loadResv(r *resvRecord) resvRef {
 	row := r.row
 	row.parts, row.earlier, row.later, row.awaiting = 0, 0, 0, false
-	id := unsafe.String(unsafe.SliceData(r.blob), len(r.blob))
-	if row.flags&hasRefs != 0 {
-		id = id[1 : 1+int(id[0])]
-	}
-	h := hashID(id)
+	h := hashID(idOfRecord(r))
 	row.blob = l.shards[l.shardOf(h)].blobs.put(r.blob)
 	ref := l.addResv(h, row)
+	if row.flags&isClosed != 0 {
+		l.resvAt(ref).setClosing(r.closing)
+		l.closed.put(r.closing, closedRow{at: r.closedAt, ref: ref})
+	}
 	after := uint32(0)
 	for i := range r.parts {
 		part := r.parts[i].row

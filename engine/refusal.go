@@ -32,6 +32,9 @@ const (
 	Overloaded   // the entry holds too much work; not remembered, safe to send again
 	// IncarnationUsed says that a node was enrolled under that incarnation, or a higher one, already.
 	IncarnationUsed
+	// ReservationClosed says that the reservation has left memory, and that nothing happened: a Revive
+	// must come first. It is not remembered, and who holds the bodies sees to it.
+	ReservationClosed
 	refusalEnd
 )
 
@@ -40,7 +43,7 @@ var refusals = texts[Refusal]{
 	"unknown-reservation", "unknown-location", "unknown-sku", "not-listed", "kit-nested",
 	"kit-without-stock", "limit-reached", "quantity-overflow", "not-master", "in-use",
 	"as-of-too-old", "expired", "wrong-state", "insufficient-stock", "not-attempted",
-	"overloaded", "incarnation-used",
+	"overloaded", "incarnation-used", "reservation-closed",
 }
 
 // String returns the stable wire name, such as "insufficient-stock".

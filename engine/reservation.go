@@ -10,7 +10,7 @@ type resvRow struct {
 	blob     uint32 // the id, and the lines' refs if there are any
 	parts    uint32 // first part, a slot of the same shard
 	earlier  resvRef
-	later    resvRef // neighbours in the wheel
+	later    resvRef // neighbours in the wheel; of a closed one its number, see closedQueue
 	channel  uint16
 	lines    uint16
 	mode     Mode
@@ -28,6 +28,7 @@ const (
 	didRelease
 	didShip
 	didReturn
+	isClosed // none of its units waits for anything: it is in the queue of Ledger.closed
 )
 
 // partRow is one piece of a line, 44 bytes. A line has, in this order: at most one asked part, for
@@ -151,7 +152,7 @@ func (l *Ledger) addResv(h uint64, row resvRow) resvRef {
 }
 
 // eraseResv takes a reservation out of every structure, without a trace in balances or events. It
-// must be open. Only the undoing of a group erases: reservations do not end by being forgotten.
+// must be open. The undoing of a group erases, and Retire, which keeps the record elsewhere.
 func (l *Ledger) eraseResv(ref resvRef) {
 	sh, row := l.shardOfResv(ref), l.resvAt(ref)
 	l.clearParts(ref)
@@ -176,6 +177,8 @@ func (l *Ledger) openResv(ref resvRef) *resvRow {
 	l.digest.remove(h)
 	if live {
 		l.channel(uint32(row.channel)).live--
+	} else if row.flags&isClosed != 0 {
+		l.unshut(row)
 	}
 	return row
 }
@@ -183,10 +186,13 @@ func (l *Ledger) openResv(ref resvRef) *resvRow {
 func (l *Ledger) closeResv(ref resvRef) {
 	row := l.resvAt(ref)
 	h, live := l.hashResv(ref, row)
-	l.digest.add(h)
 	if live {
 		l.channel(uint32(row.channel)).live++
+	} else if row.flags&isClosed == 0 {
+		l.shut(ref, row)
+		h, _ = l.hashResv(ref, row)
 	}
+	l.digest.add(h)
 }
 
 // hashResvHead hashes what never changes, and the refs.
@@ -212,6 +218,10 @@ func (l *Ledger) hashResv(ref resvRef, row *resvRow) (h uint64, live bool) {
 			uint64(p.shipped)<<32|uint64(p.released), uint64(p.expired)<<32|uint64(p.returned)))
 		h = mix(h, uint64(p.line)<<8|uint64(p.kind))
 		at = p.next
+	}
+	if row.flags&isClosed != 0 {
+		n := row.closing()
+		h = mixPairs(h, n, uint64(l.closed.at(n).at), 'Z')
 	}
 	return mixWide(h, 'E'), live
 }

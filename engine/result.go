@@ -17,6 +17,9 @@ type Result struct {
 	Stock *StockResult
 	// Reservation is what the command named, as it is after it; nil when it is unknown.
 	Reservation *Reservation
+	// Body is the version of the body of that reservation when it has left memory, and Reservation is
+	// nil; else 0.
+	Body uint64
 	// Ops are the results of a group, one for each op.
 	Ops []Result
 }

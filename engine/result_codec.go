@@ -18,8 +18,9 @@ const (
 	resultShort
 	resultStock
 	resultReservation
-	resultOps
 	resultAsAsked // alone: a reserve of one line got all its units at one place
+	resultOps
+	resultBody
 )
 
 // AppendResult appends the encoded result to dst.
@@ -121,14 +122,14 @@ func (r *Result) wire(x *coder) {
 
 // wireHead codes all but the ops; it returns which parts there are. A writer that appends the
 // reservation or the ops itself, at the end, says so in more.
-func (r *Result) wireHead(x *coder, more uint8) (parts uint8) {
+func (r *Result) wireHead(x *coder, more uint64) (parts uint64) {
 	version := uint8(resultVersion)
 	parts = r.parts() | more
 	codeByte(x, &version)
 	if version != resultVersion {
 		x.fail("a version is not known to this build")
 	}
-	codeByte(x, &parts)
+	x.uint(&parts)
 	if parts&resultAsAsked != 0 {
 		x.fail("it is as asked, and has other parts")
 	}
@@ -152,6 +153,9 @@ func (r *Result) wireHead(x *coder, more uint8) (parts uint8) {
 	if parts&resultStock != 0 {
 		part(x, &r.Stock).wire(x)
 	}
+	if parts&resultBody != 0 {
+		x.uint(&r.Body)
+	}
 	if x.mode == reading && parts&resultReservation != 0 {
 		r.Reservation = newView()
 	}
@@ -163,11 +167,11 @@ func (r *Result) wireHead(x *coder, more uint8) (parts uint8) {
 
 func opResultWire(x *coder, op *Result) { op.wire(x) }
 
-func (r *Result) parts() uint8 {
-	var parts uint8
+func (r *Result) parts() uint64 {
+	var parts uint64
 	for i, has := range [...]bool{
 		r.Replayed, r.Existed, r.Field != "", len(r.Short) > 0, r.Stock != nil,
-		r.Reservation != nil, len(r.Ops) > 0,
+		r.Reservation != nil, false, len(r.Ops) > 0, r.Body != 0,
 	} {
 		if has {
 			parts |= 1 << i

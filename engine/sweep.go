@@ -26,13 +26,16 @@ type Sweep struct {
 	pending int
 	answer  uint64 // next to write
 	tail    uint64
-	marks   []rememberedMark
-	shorts  []rememberedShort
-	x       coder
-	resv    resvRecord
-	stock   stockRecord
-	sku     skuRecord
-	done    bool
+	retired uint64 // next to write
+	// retiredTail is where those end that were there at the cut.
+	retiredTail uint64
+	marks       []rememberedMark
+	shorts      []rememberedShort
+	x           coder
+	resv        resvRecord
+	stock       stockRecord
+	sku         skuRecord
+	done        bool
 }
 
 // Block is one packed block of a checkpoint. Keys ascend from block to block.
@@ -51,6 +54,7 @@ const (
 	answerTable
 	markTable
 	shortTable
+	retiredTable
 	tableEnd
 )
 
@@ -78,8 +82,9 @@ func (l *Ledger) Cut() *Sweep {
 		Index: l.index, Digest: l.Digest(), l: l, table: skuTable, slot: 1,
 		images: map[imageID][][]byte{}, answer: m.head, tail: m.tail,
 		marks: slices.Clip(m.marks), shorts: slices.Clip(m.shorts),
+		retired: l.retired.head, retiredTail: l.retired.tail,
 	}
-	m.pinned = m.head
+	m.pinned, l.retired.pinned = m.head, l.retired.head
 	s.writeFront()
 	l.sweep = s
 	return s
@@ -130,6 +135,8 @@ func (s *Sweep) Close() {
 	s.images, s.pending = nil, 0
 	s.l.remember.pinned = 0
 	s.l.remember.trim()
+	s.l.retired.pinned = 0
+	s.l.retired.trim()
 	if s.l.sweep == s {
 		s.l.sweep = nil
 	}
@@ -154,6 +161,12 @@ func (s *Sweep) step() Block {
 		s.marks, more = writeSome(s, s.marks, rememberedMarkWire)
 	case shortTable:
 		s.shorts, more = writeSome(s, s.shorts, rememberedShortWire)
+	case retiredTable:
+		if more = s.olds(); !more && len(s.x.b) == 0 {
+			more = s.image(imageID{table, shard})
+		} else if !more {
+			more = len(s.images[imageID{table, shard}]) > 0
+		}
 	}
 	if s.number++; !more {
 		s.number, s.slot = 0, 1
@@ -245,6 +258,20 @@ func (s *Sweep) answers() (more bool) {
 	m.pinned = s.answer
 	m.trim()
 	return s.answer < s.tail
+}
+
+// olds writes the rows of what has left memory until a block is full; false when there are no more.
+func (s *Sweep) olds() (more bool) {
+	t := &s.l.retired
+	for s.retired < s.retiredTail && len(s.x.b) < blockBytes {
+		if !t.gone(s.retired) {
+			retiredWire(&s.x, s.retired, t.at(s.retired))
+		}
+		s.retired++
+	}
+	t.pinned = s.retired
+	t.trim()
+	return s.retired < s.retiredTail
 }
 
 func writeSome[T any](s *Sweep, list []T, wire func(*coder, *T)) (rest []T, more bool) {

@@ -15,6 +15,9 @@ type metaRecord struct {
 	tail     uint64
 	marks    uint64 // how many there are
 	shorts   uint64
+	closed   uint64 // tail of the queue of closed reservations
+	retired  uint64 // tail of those that have left memory
+	olds     uint64 // how many of those there are
 	digest   uint64
 	skipped  uint64
 	limits   Limits
@@ -39,8 +42,8 @@ func (r *metaRecord) wire(x *coder) {
 	x.int(&r.now)
 	x.int(&r.due)
 	for _, v := range [...]*uint64{
-		&r.seq, &r.eventSeq, &r.skuNext, &r.head, &r.tail, &r.marks, &r.shorts, &r.digest,
-		&r.skipped,
+		&r.seq, &r.eventSeq, &r.skuNext, &r.head, &r.tail, &r.marks, &r.shorts, &r.closed,
+		&r.retired, &r.olds, &r.digest, &r.skipped,
 	} {
 		x.uint(v)
 	}
@@ -65,7 +68,9 @@ func (s *Sweep) writeFront() {
 		seq: l.seq, eventSeq: l.eventSeq, skuNext: uint64(l.names.skuNext),
 		head: l.remember.head, tail: l.remember.tail, digest: s.Digest, limits: l.limits,
 		skipped: l.skipped,
-		marks:   uint64(len(s.marks)), shorts: uint64(len(s.shorts)), nodes: l.Enrolments(),
+		marks:   uint64(len(s.marks)), shorts: uint64(len(s.shorts)), closed: l.closed.tail,
+		nodes:   l.Enrolments(),
+		retired: l.retired.tail, olds: uint64(l.retired.count),
 	}
 	for _, ref := range l.shortfall {
 		row := l.stockAt(ref)

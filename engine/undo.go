@@ -17,6 +17,7 @@ type undo struct {
 	events        int
 	eventCount    uint32
 	answers       uint64
+	closed        uint64
 	shortfall     []stockRef
 	steps         int64
 }
@@ -25,7 +26,7 @@ func (l *Ledger) beginUndo() {
 	l.undo = &undo{
 		seenStock: map[stockRef]bool{}, seenResv: map[resvRef]bool{},
 		seq: l.seq, eventSeq: l.eventSeq, events: len(l.events.b), eventCount: l.events.count,
-		answers: l.remember.tail, shortfall: slices.Clone(l.shortfall), steps: l.work.steps,
+		answers: l.remember.tail, closed: l.closed.tail, shortfall: slices.Clone(l.shortfall), steps: l.work.steps,
 	}
 }
 
@@ -73,6 +74,7 @@ func (l *Ledger) rollBack() {
 	for _, ref := range u.stockRefs {
 		l.openStock(ref) // closed below, as the row that it was
 	}
+	l.closed.cutTo(u.closed)
 	x := coder{mode: reading, b: u.stocks}
 	for len(x.b) > 0 {
 		var r stockRecord
