@@ -60,6 +60,7 @@ func (d *driver) compareTouched(events int) string {
 		{"last event", w.lastEvent, l.LastEvent()}, {"limits", w.limits, l.Limits()},
 		{"nodes", fmt.Sprint(w.nodes), fmt.Sprint(l.Enrolments())},
 		{"unfinished", false, l.Unfinished()},
+		{"away", int64(len(w.retired)), l.Counts().Retired},
 		{"answers", int64(len(w.answers)), l.Counts().Results},
 		{"reservations", int64(len(w.reservations)), l.Counts().Reservations},
 		{"live reservations", w.countLive(), l.Counts().LiveHolds},
@@ -251,7 +252,7 @@ func (d *driver) compareReservations() string {
 			return fmt.Sprintf("reservation\ntwin:   %s\nledger: %s", want, g)
 		}
 	}
-	return ""
+	return d.compareRetired()
 }
 
 // compareLists walks the listings page by page.

@@ -68,6 +68,16 @@ func driveLog(t *testing.T, seed uint64, log []entry) {
 	}
 }
 
+// TestDriveLeaving runs logs in which reservations leave memory, come back and are forgotten.
+func TestDriveLeaving(t *testing.T) {
+	t.Parallel()
+	for _, seed := range seeds(4) {
+		w := newWorld(seed + 1<<44)
+		w.leaving = 15
+		driveLog(t, seed, w.log(120))
+	}
+}
+
 // TestDriveReachesAll makes sure that the driver is not idle: its logs see every event, and every
 // refusal that a small world can reach.
 func TestDriveReachesAll(t *testing.T) {
@@ -76,9 +86,10 @@ func TestDriveReachesAll(t *testing.T) {
 	for _, r := range engine.Refusals() {
 		unreached[r.String()] = true
 	}
-	delete(unreached, engine.LimitReached.String())     // a thousand lines, ten thousand names
-	delete(unreached, engine.QuantityOverflow.String()) // a thousand adjusts
-	delete(unreached, engine.Overloaded.String())       // a million rows: TestAnEntryHasAnEnd
+	delete(unreached, engine.LimitReached.String())      // a thousand lines, ten thousand names
+	delete(unreached, engine.QuantityOverflow.String())  // a thousand adjusts
+	delete(unreached, engine.Overloaded.String())        // a million rows: TestAnEntryHasAnEnd
+	delete(unreached, engine.ReservationClosed.String()) // TestDriveLeaving
 	for e := engine.EventStockSet; e <= engine.EventDeleted; e++ {
 		unreached[e.String()] = true
 	}
@@ -180,12 +191,14 @@ type driver struct {
 	out     engine.Output
 	index   uint64
 	digest  uint64
+	bodies  bodies
 }
 
 func newDriver() *driver { return newDriverOf(2) }
 
 func newDriverOf(bits uint) *driver {
-	d := &driver{ledger: engine.New(engine.Options{ShardBits: bits}), twin: newTwin()}
+	d := &driver{ledger: engine.New(engine.Options{ShardBits: bits}), twin: newTwin(),
+		bodies: bodies{}}
 	d.out.WantResults = true
 	d.digest = d.ledger.Digest()
 	return d
@@ -227,6 +240,7 @@ func applyPayload(l *engine.Ledger, index uint64, payload []byte, out *engine.Ou
 
 // step runs one entry and says what differs.
 func (d *driver) step(e entry) string {
+	e = d.bodies.fill(e)
 	return d.stepAs(e, encode(&d.builder, d.ledger, e))
 }
 
@@ -248,6 +262,10 @@ func (d *driver) stepAs(e entry, payload []byte) string {
 		if f := fieldFault(want[i], got[i]); f != "" {
 			return fmt.Sprintf("op %d, %s: %s", i, spellOp(e.ops[i].command, e.ops[i].key), f)
 		}
+	}
+	d.bodies.take(d.index, d.out.Bodies)
+	if f := d.compareAudit(); f != "" {
+		return f
 	}
 	events := decodeEvents(d.out.Events)
 	if f := d.compareEvents(d.twin.events, events); f != "" {

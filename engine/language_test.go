@@ -28,6 +28,8 @@ import (
 //	transfer r1 1 main east 2
 //	mirror m1 amz as_of=7 A@fba1:3
 //	tick
+//	retire 10
+//	revive r1                      (its newest body; version=5 and record=X are said otherwise)
 //	configure results_max=2 results_age=1000 shortfall_step=1 cluster=abc
 //	enrol n1 2 folder=abc
 //	group atomic                   (its commands follow, indented)
@@ -154,6 +156,11 @@ func (w *words) command(verb string) engine.Command {
 	case "move":
 		return &engine.Move{SKU: w.name(), From: w.name(), To: w.name(), Qty: w.number(w.next()),
 			Source: w.option("source"), Reason: w.option("reason")}
+	case "retire":
+		return &engine.Retire{Count: w.number(w.next())}
+	case "revive":
+		return &engine.Revive{ID: w.next(), Version: uint64(w.numberOf("version")),
+			Record: []byte(w.option("record"))}
 	case "tick":
 		return &engine.Tick{}
 	case "enrol":
@@ -203,7 +210,9 @@ func (w *words) definition(verb string) engine.Command {
 	}
 	c := &engine.Configure{Limits: engine.Limits{ResultsMax: w.numberOf("results_max"),
 		ResultsAge: w.numberOf("results_age"), EventsMax: w.numberOf("events_max"),
-		ShortfallStep: w.numberOf("shortfall_step"), ApplyVersion: w.numberOf("apply_version")}}
+		ShortfallStep: w.numberOf("shortfall_step"), ApplyVersion: w.numberOf("apply_version"),
+		ClosedAfter: w.numberOf("closed_after"),
+		IDMemory:    w.numberOf("id_memory")}}
 	copy(c.Limits.ClusterID[:], w.option("cluster"))
 	return c
 }

@@ -42,6 +42,9 @@ func printResult(r engine.Result, withField bool) string {
 	if r.Reservation != nil {
 		b.WriteString("\n  " + indent(printReservation(*r.Reservation)))
 	}
+	if r.Body != 0 {
+		fmt.Fprintf(&b, "\n  body of index %d", r.Body)
+	}
 	for i, op := range r.Ops {
 		fmt.Fprintf(&b, "\n  op %d: %s", i, indent(printResult(op, withField)))
 	}

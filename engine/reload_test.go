@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"fmt"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -78,6 +79,7 @@ type appliedEntry struct {
 	payload []byte
 	results [][]byte
 	events  []byte
+	bodies  []engine.Body
 	digest  uint64
 }
 
@@ -91,6 +93,10 @@ func applyEntry(l *engine.Ledger, index uint64, payload []byte, out *engine.Outp
 	l.Apply(index, e, out)
 	done := appliedEntry{index: index, payload: bytes.Clone(payload),
 		events: bytes.Clone(out.Events), digest: l.Digest()}
+	for _, b := range out.Bodies {
+		done.bodies = append(done.bodies, engine.Body{Table: b.Table, Key: bytes.Clone(b.Key),
+			Value: bytes.Clone(b.Value)})
+	}
 	for i := range e.Count {
 		if out.WantResults {
 			done.results = append(done.results, bytes.Clone(out.Result(i)))
@@ -106,6 +112,8 @@ func (a *appliedEntry) differs(from *appliedEntry) string {
 		return fmt.Sprintf("digest %x, not %x", a.digest, from.digest)
 	case !bytes.Equal(a.events, from.events):
 		return "events differ"
+	case !reflect.DeepEqual(a.bodies, from.bodies):
+		return fmt.Sprintf("bodies differ: %v, not %v", a.bodies, from.bodies)
 	}
 	for i := range min(len(a.results), len(from.results)) { // a silent one has none
 		if !bytes.Equal(a.results[i], from.results[i]) {
@@ -234,6 +242,7 @@ func TestReloadedTwin(t *testing.T) {
 			w = newWideWorld(seed)
 		}
 		w.step = int64(seed % 3) // what a shortfall left over is saved too
+		w.leaving = int(seed % 4 * 5)
 		if seed%2 == 0 {
 			w.age = 1 + int64(w.IntN(3000)) // all that was remembered ends again and again
 		}
@@ -271,15 +280,17 @@ func TestWorkOfAnEntryIsTheSameEverywhere(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds(12) {
 		w := newWorld(seed + 1<<40)
-		w.step = int64(seed % 3)
+		w.step, w.leaving = int64(seed%3), int(seed%4*5)
 		lived := engine.New(engine.Options{ShardBits: 2})
 		loaded := engine.New(engine.Options{ShardBits: 2})
 		wanted, silent := engine.Output{WantResults: true}, engine.Output{}
 		var b engine.EntryBuilder
+		kept := bodies{}
 		for i, e := range w.log(120) {
-			payload := encode(&b, lived, e)
-			_, err := applyEntry(lived, uint64(i+1), payload, &wanted)
+			payload := encode(&b, lived, kept.fill(e))
+			done, err := applyEntry(lived, uint64(i+1), payload, &wanted)
 			require.NoError(t, err)
+			kept.take(uint64(i+1), done.bodies)
 			_, err = applyEntry(loaded, uint64(i+1), payload, &silent)
 			require.NoError(t, err)
 			require.Equal(t, lived.Load(), loaded.Load(),
@@ -298,15 +309,16 @@ func runReplicas(t *testing.T, seed uint64, log []entry, replicas []*replica) {
 		r.out.WantResults = !r.silent
 	}
 	var b engine.EntryBuilder
-	first := replicas[0]
+	first, kept := replicas[0], bodies{}
 	for i, e := range log {
 		index := uint64(3*i + 1)
-		payload := encode(&b, replicas[i%len(replicas)].ledger, e)
+		payload := encode(&b, replicas[i%len(replicas)].ledger, kept.fill(e))
 		var want appliedEntry
 		for _, r := range replicas {
 			got := r.apply(t, i, index, payload)
 			if r == first {
 				want = got
+				kept.take(index, got.bodies)
 				continue
 			}
 			if f := got.differs(&want); f != "" {
@@ -354,6 +366,8 @@ func TestManySweeps(t *testing.T) {
 	t.Parallel()
 	for _, seed := range seeds(100) {
 		w := newWorld(seed + 1<<38)
+		w.leaving = 10
+		kept := bodies{}
 		l := engine.New(engine.Options{ShardBits: 1})
 		var b engine.EntryBuilder
 		out := engine.Output{WantResults: true}
@@ -365,7 +379,8 @@ func TestManySweeps(t *testing.T) {
 					blocks = append(blocks, b)
 				}
 			}
-			applyPayload(l, uint64(i+1), encode(&b, l, e), &out)
+			applyPayload(l, uint64(i+1), encode(&b, l, kept.fill(e)), &out)
+			kept.take(uint64(i+1), out.Bodies)
 			if i%10 != 9 {
 				continue
 			}

@@ -103,7 +103,7 @@ func (s *script) entry(d *datadriven.TestData) (string, error) {
 	}
 	if s.alone {
 		s.index++
-		payload := encode(&s.builder, s.ledger, e)
+		payload := encode(&s.builder, s.ledger, s.bodies.fill(e))
 		return s.print(e, applyPayload(s.ledger, s.index, payload, &s.out), quiet), nil
 	}
 	if fault := s.step(e); fault != "" {
@@ -249,10 +249,11 @@ func (s *script) showDefinition(what string, words []string) (string, error) {
 		next, ok := l.NextDeadline()
 		limits := l.Limits()
 		return fmt.Sprintf("index %d, now %d, due %d, last event %d, unfinished %v\n"+
-			"counts %+v\nlimits: results %d for %d ms, events %d, shortfall step %d, cluster %q\n"+
+			"counts %+v\nlimits: results %d for %d ms, events %d, shortfall step %d, closed after %d, "+
+			"ids for %d, cluster %q\n"+
 			"next deadline %d %v", l.Index(), l.Now(), l.Due(), l.LastEvent(), l.Unfinished(),
 			l.Counts(), limits.ResultsMax, limits.ResultsAge, limits.EventsMax,
-			limits.ShortfallStep, strings.TrimRight(string(limits.ClusterID[:]), "\x00"), next,
+			limits.ShortfallStep, limits.ClosedAfter, limits.IDMemory, strings.TrimRight(string(limits.ClusterID[:]), "\x00"), next,
 			ok), nil
 	}
 	return "", fmt.Errorf("unknown directive %q", what)

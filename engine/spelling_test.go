@@ -93,6 +93,11 @@ func spellCommand(c engine.Command) *spelling {
 	case *engine.Move:
 		return spell("move", c.SKU, c.From, c.To, c.Qty).option("source", c.Source, "").
 			option("reason", c.Reason, "")
+	case *engine.Retire:
+		return spell("retire", c.Count)
+	case *engine.Revive:
+		return spell("revive", c.ID).option("version", c.Version, 0).
+			option("record", string(c.Record), "")
 	case *engine.Tick:
 		return spell("tick")
 	case *engine.Enrol:
@@ -140,6 +145,8 @@ func spellDefinition(c engine.Command) *spelling {
 			option("events_max", c.Limits.EventsMax, 0).
 			option("shortfall_step", c.Limits.ShortfallStep, 0).
 			option("apply_version", c.Limits.ApplyVersion, 0).
+			option("closed_after", c.Limits.ClosedAfter, 0).
+			option("id_memory", c.Limits.IDMemory, 0).
 			option("cluster", string(bytes.TrimRight(c.Limits.ClusterID[:], "\x00")), "")
 	}
 	panic(fmt.Sprintf("no spelling of %T", c))

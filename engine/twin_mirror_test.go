@@ -33,13 +33,14 @@ func (w *twin) mirror(c *engine.Mirror, r *engine.Result) []rowKey {
 		return nil
 	}
 	if v == nil {
-		v = &twinReservation{id: c.ID, seq: uint64(len(w.reservations) + 1), mirror: true,
+		v = &twinReservation{id: c.ID, seq: w.nextSeq(), mirror: true,
 			mode: engine.Accept, channel: channel}
 		w.reservations = append(w.reservations, v)
 	}
 	v.asOf = asOf
 	if w.reported(v) == reportedLines(lines) {
 		r.Stock.Status = engine.Unchanged
+		w.rank(v)
 		return nil
 	}
 	return w.replace(v, lines)
@@ -85,6 +86,7 @@ func (w *twin) replace(v *twinReservation, lines []*twinLine) (rows []rowKey) {
 		rows = append(rows, rowKey{l.sku, l.pin})
 		w.emitPlace(engine.EventMirrored, v, l, l.pin, l.wanted, "")
 	}
+	w.rank(v)
 	return rows
 }
 

@@ -26,7 +26,15 @@ func (w *twin) reserve(c *engine.Reserve, r *engine.Result) {
 		r.Existed = true
 		return
 	}
-	v := &twinReservation{id: c.ID, seq: uint64(len(w.reservations) + 1),
+	if v := w.away(c.ID); v != nil {
+		if v.was.mirror || v.was.content != contentOfReserve(c) {
+			r.Refusal = engine.IDConflict
+			return
+		}
+		r.Existed = true
+		return
+	}
+	v := &twinReservation{id: c.ID, seq: w.nextSeq(),
 		channel: w.channel(c.Channel), mode: c.Mode, content: contentOfReserve(c)}
 	w.reservations = append(w.reservations, v)
 	w.fill(v, wish{c.Mode, c.Partial, c.Commit, c.TTL, c.Lines}, r)
@@ -50,6 +58,7 @@ func (w *twin) add(c *engine.Add, r *engine.Result) {
 		r.Refusal = engine.LimitReached
 	default:
 		w.fill(v, wish{c.Mode, c.Partial, c.Commit, c.TTL, c.Lines}, r)
+		w.rank(v)
 	}
 }
 

@@ -64,6 +64,8 @@ type twinReservation struct {
 	deadline      int64  // 0 is none
 	content       string // of the reserve
 	everCommitted bool
+	closing       int   // its place among those that can leave memory; 0: it is live
+	closedAt      int64 // when it got that place
 	lines         []*twinLine
 }
 
@@ -266,6 +268,7 @@ func (w *twin) clone() *twin {
 		r.sources = slices.Clone(row.sources)
 		c.rows[k] = &r
 	}
+	c.retired = slices.Clone(w.retired)
 	c.reservations = slices.Clone(w.reservations)
 	for i, v := range c.reservations {
 		c.reservations[i] = v.clone()

@@ -25,7 +25,11 @@ type twin struct {
 	channels  []*twinChannel
 	rows      map[rowKey]*twinRow
 
-	reservations []*twinReservation // by Seq, from 1
+	reservations []*twinReservation // by Seq
+	seq          uint64             // of the newest
+	closings     int                // places given to those that are closed
+	retired      []twinRetired      // in the order in which they left memory
+	audited      [][]byte           // keys of the audit of this entry
 	answers      []twinAnswer       // oldest first
 
 	lastEvent uint64
@@ -57,14 +61,19 @@ func newTwin() *twin {
 
 // apply runs one entry and returns the results of its ops.
 func (w *twin) apply(index uint64, now, due int64, ops []engine.Op) []engine.Result {
-	w.index, w.events, w.expired = index, nil, 0
+	w.index, w.events, w.expired, w.audited = index, nil, 0, nil
 	w.now = max(w.now, now)
 	w.due = max(w.due, min(due, w.now))
 	w.expire()
 	w.allocateShort()
 	var results []engine.Result
-	for _, op := range ops {
-		results = append(results, w.run(op))
+	for i, op := range ops {
+		before := w.lastEvent
+		r := w.run(op)
+		if r.Refusal == engine.Accepted && !r.Replayed && changesRules(op.Command, w.lastEvent != before) {
+			w.audited = append(w.audited, engine.AuditKey(index, i))
+		}
+		results = append(results, r)
 	}
 	w.forget()
 	return results
@@ -83,6 +92,9 @@ func (w *twin) run(op engine.Op) engine.Result {
 		return w.replay(op, *a)
 	}
 	if g, ok := op.Command.(*engine.Group); ok {
+		if i := w.awayIn(g); i >= 0 {
+			return engine.Result{Refusal: engine.ReservationClosed, Index: w.index, At: i}
+		}
 		return w.group(op.Key, content, g)
 	}
 	r := w.settle(op.Command)
@@ -109,6 +121,10 @@ func (w *twin) settle(c engine.Command) engine.Result {
 // perform does the command itself. It returns the rows that a shortfall must look at. When it
 // refuses, what it changed so far does not count.
 func (w *twin) perform(c engine.Command, r *engine.Result) []rowKey {
+	if w.away(engine.ActsOn(c)) != nil {
+		r.Refusal = engine.ReservationClosed
+		return nil
+	}
 	switch c := c.(type) {
 	case *engine.DefineSKU:
 		w.defineSKU(c, r)
@@ -147,6 +163,10 @@ func (w *twin) perform(c engine.Command, r *engine.Result) []rowKey {
 		w.configure(c)
 	case *engine.Enrol:
 		w.enrol(c, r)
+	case *engine.Retire:
+		w.retire(c)
+	case *engine.Revive:
+		w.revive(c, r)
 	default:
 		panic(fmt.Sprintf("the twin does not know %T", c))
 	}
@@ -166,7 +186,7 @@ func (w *twin) group(key engine.Key, content string, g *engine.Group) engine.Res
 		r.Ops = append(r.Ops, op)
 		if g.Atomic && op.Refusal != engine.Accepted {
 			*w = *saved
-			op.Reservation, op.Stock, op.Replayed = nil, nil, false
+			op.Reservation, op.Body, op.Stock, op.Replayed = nil, 0, nil, false
 			r = engine.Result{Refusal: op.Refusal, Index: w.index, At: i, Short: op.Short,
 				Ops: notAttempted(g, w.index)}
 			r.Ops[i] = op
@@ -187,9 +207,11 @@ func notAttempted(g *engine.Group, index uint64) (all []engine.Result) {
 // show puts the reservation or the balance that a command names into its result, as it is now.
 func (w *twin) show(c engine.Command, r *engine.Result) {
 	if id := reservationOf(c); id != "" {
-		r.Reservation = nil
+		r.Reservation, r.Body = nil, 0
 		if v := w.reservation(id); v != nil {
 			r.Reservation = w.view(v)
+		} else if v := w.away(id); v != nil {
+			r.Body = v.version
 		}
 		return
 	}
@@ -208,7 +230,8 @@ func (w *twin) show(c engine.Command, r *engine.Result) {
 // remember keeps the verdict of an op under its key, in its place if it has one.
 func (w *twin) remember(key engine.Key, content string, r engine.Result) {
 	if key.IsZero() ||
-		r.Refusal == engine.Invalid || r.Refusal == engine.IdempotencyConflict {
+		r.Refusal == engine.Invalid || r.Refusal == engine.IdempotencyConflict ||
+		r.Refusal == engine.ReservationClosed {
 		return
 	}
 	kept := engine.Result{Refusal: r.Refusal, Existed: r.Existed, Index: r.Index, At: r.At}
@@ -306,6 +329,8 @@ func (w *twin) configure(c *engine.Configure) {
 	set(&w.limits.EventsMax, c.Limits.EventsMax)
 	set(&w.limits.ShortfallStep, c.Limits.ShortfallStep)
 	w.limits.ApplyVersion = max(w.limits.ApplyVersion, c.Limits.ApplyVersion)
+	set(&w.limits.ClosedAfter, c.Limits.ClosedAfter)
+	set(&w.limits.IDMemory, c.Limits.IDMemory)
 }
 
 func (w *twin) enrol(c *engine.Enrol, r *engine.Result) {
@@ -352,7 +377,7 @@ func contentOf(c engine.Command) string {
 	return fmt.Sprintf("%T %s", c, text)
 }
 
-// reservationOf is the id that a command names; empty when it names none.
+// reservationOf is the id that a command names; empty when it names none or is no verb.
 func reservationOf(c engine.Command) string {
 	switch c := c.(type) {
 	case *engine.Reserve:

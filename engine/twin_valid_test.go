@@ -34,6 +34,10 @@ func twinInvalid(c engine.Command) bool {
 		return badID(id) || badQty(c.Qty, 1) || c.From == c.To
 	case *engine.Enrol:
 		return strings.Contains(c.Node, ".") || c.Incarnation < 1
+	case *engine.Retire:
+		return c.Count < 1 || c.Count > engine.MaxRetire
+	case *engine.Revive:
+		return badID(c.ID)
 	case *engine.Group:
 		for _, op := range c.Ops {
 			if twinInvalid(op) || reservationOf(op) == "" && !isStock(op) {

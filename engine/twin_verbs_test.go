@@ -104,6 +104,7 @@ func (w *twin) tidy(v *twinReservation) {
 	if v.sum(holding) == 0 {
 		v.deadline = 0
 	}
+	w.rank(v)
 }
 
 // takeFrom takes up to n units from a number, and returns how many.
@@ -309,6 +310,7 @@ func (w *twin) takeBack(v *twinReservation, l *twinLine, n int64, to uint32,
 			home = p.location
 		}
 		w.emitPlace(engine.EventReturned, v, l, home, q, d.String())
+		w.rank(v)
 	}
 }
 

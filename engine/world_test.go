@@ -37,9 +37,12 @@ type world struct {
 	noise int   // how many of a hundred commands are broken on purpose
 	step  int64 // shortfall_step; 0 is the default, which no shortfall of this world reaches
 	age   int64 // results_age; 0 is the default
-	skus  []string
-	kits  []string
-	lines int // of a reserve at most
+	// leaving is how many of a hundred commands are about leaving memory and coming back; with 0, by
+	// default, nothing leaves, for the closed stay for a day.
+	leaving int
+	skus    []string
+	kits    []string
+	lines   int // of a reserve at most
 }
 
 var (
@@ -98,6 +101,9 @@ func (w *world) definitions() entry {
 	}
 	if w.step > 0 || w.age > 0 {
 		define(&engine.Configure{Limits: engine.Limits{ShortfallStep: w.step, ResultsAge: w.age}})
+	}
+	if w.leaving > 0 {
+		define(&engine.Configure{Limits: engine.Limits{ClosedAfter: 2000, IDMemory: 30_000}})
 	}
 	return e
 }
@@ -215,7 +221,9 @@ func (w *world) command() engine.Command {
 		return w.memory()
 	case n < 11:
 		return w.enrol()
-	case n < 16:
+	case n < 11+w.leaving:
+		return w.leave()
+	case n < 16+w.leaving:
 		g := &engine.Group{Atomic: w.chance(60)}
 		for range 1 + w.IntN(5) {
 			g.Ops = append(g.Ops, w.plain())
