@@ -1,10 +1,155 @@
 package raftstore
 
-// MemBodies is the twin of the second Badger; like the port, it holds nothing yet.
-type MemBodies struct{}
+import (
+	"bytes"
+	"slices"
+	"sync"
 
-// NewMemBodies makes one.
+	"holdfast/engine"
+)
+
+// MemBodies is a Bodies in memory, for tests: no file, no goroutine, so that it works inside a synctest
+// bubble. What was flushed outlives Close; Reopen gives it back, as a restart would.
+type MemBodies struct {
+	dirty dirtyBodies
+	mu    struct {
+		sync.Mutex
+		rows    []BodyRow // by key, then version
+		through uint64
+		closed  bool
+	}
+}
+
+var _ Bodies = (*MemBodies)(nil)
+
+// NewMemBodies makes an empty store.
 func NewMemBodies() *MemBodies { return &MemBodies{} }
 
-// Close returns nil.
-func (*MemBodies) Close() error { return nil }
+// Reopen closes s and gives what was flushed to a new handle.
+func (s *MemBodies) Reopen() *MemBodies {
+	_ = s.Close() // it never fails
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := &MemBodies{}
+	next.mu.rows, next.mu.through = s.mu.rows, s.mu.through
+	next.dirty.durable(s.mu.through)
+	return next
+}
+
+// Put takes the bodies of one entry.
+func (s *MemBodies) Put(index uint64, bodies []engine.Body) { s.dirty.put(index, bodies) }
+
+// Get returns a body of just that version, or ErrNoBody.
+func (s *MemBodies) Get(key []byte, version uint64) ([]byte, error) {
+	if value, known := s.dirty.get(key, version); known {
+		return bodyOrNone(value)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, found := slices.BinarySearchFunc(s.mu.rows, BodyRow{Key: key, Version: version}, compareBodies)
+	if !found {
+		return nil, ErrNoBody
+	}
+	return bodyOrNone(s.mu.rows[at].Value)
+}
+
+func compareBodies(a, b BodyRow) int {
+	if c := bytes.Compare(a.Key, b.Key); c != 0 {
+		return c
+	}
+	return int(int64(a.Version - b.Version))
+}
+
+// Flush keeps the bodies of entries up to through. It fails after Close.
+func (s *MemBodies) Flush(through, floor uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		return errBodiesClosed
+	}
+	for {
+		piece := s.dirty.piece(through, bodyWriteBytes)
+		if len(piece) == 0 {
+			break
+		}
+		s.writeLocked(piece)
+		s.dirty.written(piece)
+	}
+	if mark := s.dirty.mark(through); mark != 0 {
+		s.mu.through = mark
+		s.dirty.durable(mark)
+	}
+	s.discardLocked(floor)
+	return nil
+}
+
+func (s *MemBodies) writeLocked(piece []BodyRow) {
+	for _, r := range piece {
+		r := BodyRow{Key: bytes.Clone(r.Key), Version: r.Version, Value: bytes.Clone(r.Value)}
+		at, found := slices.BinarySearchFunc(s.mu.rows, r, compareBodies)
+		if !found {
+			s.mu.rows = slices.Insert(s.mu.rows, at, r)
+		}
+	}
+}
+
+// discardLocked drops, of each key, the versions before the newest one up to floor.
+func (s *MemBodies) discardLocked(floor uint64) {
+	var kept []BodyRow
+	for i, r := range s.mu.rows {
+		last := i+1 == len(s.mu.rows) || !bytes.Equal(s.mu.rows[i+1].Key, r.Key)
+		if last && r.Value == nil && r.Version <= floor {
+			continue
+		}
+		if last || s.mu.rows[i+1].Version > floor {
+			kept = append(kept, r)
+		}
+	}
+	s.mu.rows = kept
+}
+
+// State says how far bodies are.
+func (s *MemBodies) State() BodyState { return s.dirty.state() }
+
+// Expect says that the ledger was loaded, or installed, at index.
+func (s *MemBodies) Expect(index uint64) { s.dirty.expect(index) }
+
+// Scan visits the newest version up to one version of each body behind a key; it returns nil.
+func (s *MemBodies) Scan(after []byte, version uint64, visit func(BodyRow) bool) error {
+	s.mu.Lock()
+	rows := slices.Clone(s.mu.rows)
+	s.mu.Unlock()
+	for i, r := range rows {
+		newer := i+1 < len(rows) && bytes.Equal(rows[i+1].Key, r.Key) && rows[i+1].Version <= version
+		if newer || r.Version > version || len(r.Value) == 0 || bytes.Compare(r.Key, after) <= 0 {
+			continue
+		}
+		if !visit(r) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Fill takes bodies that were missing. It fails after Close.
+func (s *MemBodies) Fill(rows []BodyRow, last bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mu.closed {
+		return errBodiesClosed
+	}
+	s.writeLocked(rows)
+	if missing := s.dirty.state().Missing; last && missing != 0 {
+		s.mu.through = missing
+		s.dirty.filled(missing)
+	}
+	return nil
+}
+
+// Close drops what is in memory only; it returns nil.
+func (s *MemBodies) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mu.closed = true
+	return nil
+}

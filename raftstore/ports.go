@@ -125,7 +125,26 @@ type EventGap struct {
 	Have    int64  // bytes of these that are here already
 }
 
-// Bodies is the place of the second Badger: bodies of records, closed reservations, audit.
+// Bodies keeps what is large and cold, and what apply never reads: reservations that have left memory,
+// and the audit. Each is kept under the index of the entry that made it, its version, and is read at
+// just the version that the ledger's memory names: so what was written ahead of a crash, and is made
+// again by replay, is seen by nobody meanwhile.
 type Bodies interface {
+	// Put takes the bodies of one entry; index ascends. It is called by apply alone, and does no I/O.
+	Put(index uint64, bodies []engine.Body)
+	// Get returns the body under a key, see BodyRow, of just that version, or ErrNoBody.
+	Get(key []byte, version uint64) ([]byte, error)
+	// Flush makes the bodies of entries up to through durable. Versions that no state from floor on
+	// names may go; 0 says nothing. An error leaves in memory what was not written.
+	Flush(through, floor uint64) error
+	State() BodyState
+	// Expect says at which index the ledger was loaded or installed. Bodies up to it that are not
+	// durable here are missing, and Flush leaves State().Through where it is until they came.
+	Expect(index uint64)
+	// Scan visits the newest version up to version of each body behind a key, in order, until visit
+	// returns false. Those that are in memory only are left out.
+	Scan(after []byte, version uint64, visit func(BodyRow) bool) error
+	// Fill takes bodies that were missing; last says that these are all.
+	Fill(rows []BodyRow, last bool) error
 	Close() error
 }

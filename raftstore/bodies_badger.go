@@ -1,0 +1,354 @@
+package raftstore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+
+	"holdfast/engine"
+)
+
+// BodyConfig says where the bodies are.
+type BodyConfig struct {
+	// Dir exists already. Required.
+	Dir string
+	// Logger hears of Badger's warnings; nil discards.
+	Logger *slog.Logger
+
+	step func(name string) error         // before each step of a flush; tests stop there
+	free func(dir string) (int64, error) // nil asks the file system
+}
+
+const (
+	// bodyWriteBytes bounds one write to Badger: below its bound for a batch, which is 15% of the
+	// memtable, so that it is never split, and little enough to let the log's sync pass.
+	bodyWriteBytes = 1 << 20
+	// bodyMemtable is Badger's log and table in memory: mapped at twice its size.
+	bodyMemtable = 16 << 20
+)
+
+// bodyOptions are Badger's settings for a small part of a machine that has better uses for its
+// memory. Values stay beside their keys: there is no value log to be cleaned.
+func bodyOptions(dir string, log *slog.Logger) badger.Options {
+	return badger.DefaultOptions(dir).
+		WithLogger(badgerLogger{log.With("badger", filepath.Base(dir))}).
+		WithMetricsEnabled(false).
+		WithDetectConflicts(false).
+		WithNumGoroutines(1).
+		WithNumCompactors(2). // fewer are refused
+		WithNumMemtables(2).
+		WithMemTableSize(bodyMemtable).
+		WithValueThreshold(1 << 20). // more than any body has
+		WithValueLogFileSize(1 << 20).
+		WithSyncWrites(true).
+		WithCompression(options.None). // so that no block cache is needed
+		WithBlockCacheSize(0).
+		WithIndexCacheSize(0).
+		WithChecksumVerificationMode(options.OnTableAndBlockRead)
+}
+
+// BodyStore keeps bodies in a Badger of their own, under their versions. Safe for concurrent use.
+type BodyStore struct {
+	cfg   BodyConfig
+	db    *badger.DB
+	dirty dirtyBodies
+
+	flushing sync.Mutex // one flush at a time; also guards closed
+	closed   bool
+}
+
+var _ Bodies = (*BodyStore)(nil)
+
+// OpenBodies opens the bodies in a folder. It fails, naming the folder, when Badger cannot open it or
+// the marker is damaged.
+func OpenBodies(c BodyConfig) (*BodyStore, error) {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.free == nil {
+		c.free = freeBytes
+	}
+	db, err := badger.OpenManaged(bodyOptions(c.Dir, c.Logger))
+	if err != nil {
+		return nil, damaged(c.Dir, "badger cannot open it: %v", err)
+	}
+	s := &BodyStore{cfg: c, db: db}
+	through, err := s.readMarker()
+	if err != nil {
+		return nil, errors.Join(damaged(c.Dir, "its marker: %v", err), db.Close())
+	}
+	s.dirty.durable(through)
+	return s, nil
+}
+
+func (s *BodyStore) readMarker() (uint64, error) {
+	txn := s.db.NewTransactionAt(math.MaxUint64, false)
+	defer txn.Discard()
+	item, err := txn.Get(markerKey)
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	p, err := item.ValueCopy(nil)
+	if err == nil {
+		p, err = openBody(markerKey, item.Version(), p)
+	}
+	if err == nil && len(p) != 8 {
+		err = fmt.Errorf("it has %d bytes", len(p))
+	}
+	if err != nil {
+		return 0, err
+	}
+	return binary.LittleEndian.Uint64(p), nil
+}
+
+// Put takes the bodies of one entry, which may be reused afterwards. It does no I/O.
+func (s *BodyStore) Put(index uint64, bodies []engine.Body) { s.dirty.put(index, bodies) }
+
+// Get returns a body of just that version, or ErrNoBody, or an error that says what is damaged.
+func (s *BodyStore) Get(key []byte, version uint64) ([]byte, error) {
+	if value, known := s.dirty.get(key, version); known {
+		return bodyOrNone(value)
+	}
+	txn := s.db.NewTransactionAt(version, false)
+	defer txn.Discard()
+	item, err := txn.Get(key)
+	if errors.Is(err, badger.ErrKeyNotFound) || err == nil && item.Version() != version {
+		return nil, ErrNoBody
+	}
+	if err != nil {
+		return nil, fmt.Errorf("body %x in %s: %w", key, s.cfg.Dir, err)
+	}
+	p, err := item.ValueCopy(nil)
+	if err != nil {
+		return nil, fmt.Errorf("body %x in %s: %w", key, s.cfg.Dir, err)
+	}
+	if p, err = openBody(key, version, p); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.cfg.Dir, err)
+	}
+	return p, nil
+}
+
+func bodyOrNone(value []byte) ([]byte, error) {
+	if value == nil {
+		return nil, ErrNoBody
+	}
+	return value, nil
+}
+
+// Flush makes the bodies of all entries up to through durable, and lets Badger drop versions that no
+// state from floor on names; 0 drops nothing. What a restart finds when the process dies:
+//
+//   - while pieces are written: some bodies of entries behind the marker. Replay makes them again, with
+//     the same bytes under the same versions; until then the ledger names none of them.
+//   - before the marker is written, or synced: the same, with all of the bodies.
+//   - afterwards: the marker; replay leaves out what it makes again up to there.
+//
+// It fails with ErrDiskFull, an error of Badger or of the file system; what was not written stays in
+// memory, and a later flush tries again.
+func (s *BodyStore) Flush(through, floor uint64) error {
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
+	if s.closed {
+		return errBodiesClosed
+	}
+	if err := s.flush(through); err != nil {
+		return fmt.Errorf("bodies in %s: %w", s.cfg.Dir, err)
+	}
+	if floor != 0 {
+		s.db.SetDiscardTs(floor)
+	}
+	return nil
+}
+
+func (s *BodyStore) flush(through uint64) error {
+	for {
+		piece := s.dirty.piece(through, bodyWriteBytes)
+		if len(piece) == 0 {
+			break
+		}
+		if err := s.write(piece); err != nil {
+			return err
+		}
+		s.dirty.written(piece)
+	}
+	mark := s.dirty.mark(through)
+	if mark == 0 {
+		return nil
+	}
+	return s.writeMarker(mark)
+}
+
+// writeMarker makes everything that was written durable, and then says so.
+func (s *BodyStore) writeMarker(mark uint64) error {
+	if err := s.step("sync bodies"); err != nil {
+		return err
+	}
+	if err := s.sync(); err != nil {
+		return err
+	}
+	value := binary.LittleEndian.AppendUint64(nil, mark)
+	if err := s.step("write marker"); err != nil {
+		return err
+	}
+	if err := s.write([]BodyRow{{Key: markerKey, Version: mark, Value: value}}); err != nil {
+		return err
+	}
+	if err := s.step("sync marker"); err != nil {
+		return err
+	}
+	if err := s.sync(); err != nil {
+		return err
+	}
+	s.dirty.durable(mark)
+	return nil
+}
+
+// write gives one piece to Badger, each body under its version. Badger's rule that a key's versions only
+// grow holds within a piece and from piece to piece; after a crash the same versions come again.
+func (s *BodyStore) write(piece []BodyRow) error {
+	if err := s.step("write bodies"); err != nil {
+		return err
+	}
+	if err := s.checkSpace(); err != nil {
+		return err
+	}
+	batch := s.db.NewManagedWriteBatch()
+	defer batch.Cancel()
+	for _, r := range piece {
+		var err error
+		if len(r.Value) == 0 {
+			err = batch.DeleteAt(slices.Clone(r.Key), r.Version)
+		} else {
+			e := badger.NewEntry(slices.Clone(r.Key), sealBody(r.Key, r.Version, r.Value))
+			err = batch.SetEntryAt(e, r.Version)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return batch.Flush()
+}
+
+// sync syncs every file of the folder through descriptors of our own: Badger logs some errors of sync
+// and goes on.
+func (s *BodyStore) sync() error {
+	entries, err := os.ReadDir(s.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		err := syncPath(filepath.Join(s.cfg.Dir, e.Name()))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // one that was compacted away meanwhile
+			return err
+		}
+	}
+	return syncPath(s.cfg.Dir)
+}
+
+// checkSpace fails with ErrDiskFull when the next piece might not fit: Badger maps its files, and on a
+// full disk the process would die of a bus error.
+func (s *BodyStore) checkSpace() error {
+	free, err := s.cfg.free(s.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("free space: %w", err)
+	}
+	if free < spareBytes {
+		return fmt.Errorf("%d bytes are free: %w", free, ErrDiskFull)
+	}
+	return nil
+}
+
+func (s *BodyStore) step(name string) error {
+	if s.cfg.step == nil {
+		return nil
+	}
+	return s.cfg.step(name)
+}
+
+// State says how far bodies are.
+func (s *BodyStore) State() BodyState { return s.dirty.state() }
+
+// Expect says that the ledger was loaded, or installed, at index. What is in memory only is dropped.
+func (s *BodyStore) Expect(index uint64) { s.dirty.expect(index) }
+
+// Scan visits the newest version, up to one version, of every body behind a key, in order of the keys,
+// until visit returns false; a row is visit's until it returns. Bodies that are in memory only are not
+// seen. It fails with an error of Badger, or one that says what is damaged.
+func (s *BodyStore) Scan(after []byte, version uint64, visit func(BodyRow) bool) error {
+	txn := s.db.NewTransactionAt(version, false)
+	defer txn.Discard()
+	opts := badger.DefaultIteratorOptions
+	opts.PrefetchValues = false
+	it := txn.NewIterator(opts)
+	defer it.Close()
+	var p []byte
+	for it.Seek(append(slices.Clone(after), 0)); it.Valid(); it.Next() {
+		item := it.Item()
+		if slices.Equal(item.Key(), markerKey) {
+			continue
+		}
+		var err error
+		if p, err = item.ValueCopy(p[:0]); err != nil {
+			return fmt.Errorf("body %x in %s: %w", item.Key(), s.cfg.Dir, err)
+		}
+		value, err := openBody(item.Key(), item.Version(), p)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.cfg.Dir, err)
+		}
+		if !visit(BodyRow{Key: item.Key(), Version: item.Version(), Value: value}) {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Fill takes bodies that were missing, from another node; last says that these are all, up to the index
+// that was expected. It fails as Flush does, and may be called again with the same bodies.
+func (s *BodyStore) Fill(rows []BodyRow, last bool) error {
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
+	if s.closed {
+		return errBodiesClosed
+	}
+	if len(rows) > 0 {
+		if err := s.write(rows); err != nil {
+			return fmt.Errorf("bodies in %s: %w", s.cfg.Dir, err)
+		}
+	}
+	missing := s.dirty.state().Missing
+	if !last || missing == 0 {
+		return nil
+	}
+	if err := s.writeMarker(missing); err != nil {
+		return fmt.Errorf("bodies in %s: %w", s.cfg.Dir, err)
+	}
+	s.dirty.filled(missing)
+	return nil
+}
+
+var errBodiesClosed = errors.New("the bodies are closed")
+
+// Close gives the folder up; what is in memory only is dropped. It returns Badger's error; a second
+// call returns nil.
+func (s *BodyStore) Close() error {
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	return s.db.Close()
+}
