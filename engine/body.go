@@ -71,3 +71,6 @@ func (k kind) audited() bool {
 	}
 	return false
 }
+
+// MakesBody reports whether a command may leave a body of its own accord.
+func MakesBody(c Command) bool { return c.kind().audited() || c.kind() == kindRetire }

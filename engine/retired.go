@@ -331,3 +331,6 @@ func (l *Ledger) Retired(id string) (version uint64, ok bool) {
 	}
 	return l.retired.at(n).version, true
 }
+
+// AnyRetired reports whether any reservation has left memory.
+func (l *Ledger) AnyRetired() bool { return l.retired.count > 0 }

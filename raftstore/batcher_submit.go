@@ -17,21 +17,26 @@ func (s *Store) Submit(ctx context.Context, op engine.Op) (r engine.Result, err 
 	if err := engine.Validate(op.Command); err != nil {
 		return engine.Result{}, err
 	}
+	if err := s.admitBodies(op.Command); err != nil {
+		return engine.Result{}, err
+	}
 	if op.Command, err = s.withBasis(ctx, op.Command); err != nil {
 		return engine.Result{}, err
 	}
 	b, at, err := s.queue(op)
 	if err != nil {
 		if r, ok := s.recall(op, err); ok {
-			return r, nil
+			return s.whole(ctx, op, r)
 		}
 		return engine.Result{}, err
 	}
 	if err := b.wait(ctx); err != nil {
 		return engine.Result{}, err
 	}
-	err = b.result(at, op.Command, &r)
-	return r, err
+	if err = b.result(at, op.Command, &r); err != nil {
+		return r, err
+	}
+	return s.whole(ctx, op, r)
 }
 
 // queue encodes op and puts it into a batch. It fails as batcher.add, or with *TooLargeError.
@@ -88,6 +93,7 @@ func (s *Store) SubmitAll(ctx context.Context, ops []engine.Op,
 
 // submitKept queues the commands that can be, and answers them.
 func (s *Store) submitKept(ctx context.Context, c *call, kept []engine.Op) {
+	s.reviveFirst(ctx, kept)
 	encoded := s.machine.encode(kept...)
 	for c.tooLarge(encoded) {
 		encoded.release()
@@ -103,7 +109,7 @@ func (s *Store) submitKept(ctx context.Context, c *call, kept []engine.Op) {
 		for _, op := range kept {
 			c.finish(c.place())
 			if known, ok := s.recall(op, err); ok {
-				c.answer(known, nil)
+				c.answer(s.whole(ctx, op, known))
 			} else {
 				c.answer(engine.Result{}, err)
 			}
@@ -118,8 +124,11 @@ func (s *Store) submitKept(ctx context.Context, c *call, kept []engine.Op) {
 				c.answer(engine.Result{}, err)
 				continue
 			}
-			err := sp.b.result(sp.at+k, op.Command, &r)
-			c.answer(r, err)
+			if err := sp.b.result(sp.at+k, op.Command, &r); err != nil {
+				c.answer(r, err)
+				continue
+			}
+			c.answer(s.whole(ctx, op, r))
 		}
 	}
 }
@@ -145,6 +154,9 @@ type call struct {
 func (c *call) check(ctx context.Context, s *Store, i int) {
 	op := c.ops[i]
 	err := engine.Validate(op.Command)
+	if err == nil {
+		err = s.admitBodies(op.Command)
+	}
 	if err == nil {
 		op.Command, err = s.withBasis(ctx, op.Command)
 	}

@@ -36,6 +36,7 @@ type node struct {
 	identity    *MemIdentity
 	listed      []Peer   // its --peers; nil: every node that the cluster began with
 	join        []string // its --join
+	bodies      *MemBodies
 	*Store
 	stop  context.CancelFunc
 	ran   chan error
@@ -52,7 +53,7 @@ func inBubble(t *testing.T, n int, tune func(*Config), body func(t *testing.T, c
 			c.nodes = append(c.nodes, &node{
 				name: fmt.Sprintf("n%d", i+1), addr: fmt.Sprintf("127.0.0.%d:1", i+1),
 				log: NewMemLog(checkpoints.Floor), checkpoints: checkpoints,
-				events:   NewMemEventLog(),
+				events: NewMemEventLog(), bodies: NewMemBodies(),
 				identity: NewMemIdentity(fmt.Sprintf("n%d", i+1), firstIncarnation),
 			})
 		}
@@ -88,15 +89,15 @@ func (c *cluster) start(n *node) {
 	s := newStore(conf)
 	p := parts{
 		id:  n.identity.Identity().RaftID(),
-		log: n.log, checkpoints: n.checkpoints, events: n.events,
+		log: n.log, checkpoints: n.checkpoints, events: n.events, bodies: n.bodies,
 		identity: n.identity,
 	}
 	has, err := p.load()
 	require.NoError(c.t, err)
 	require.NoError(c.t, AlignLog(n.log, p.meta, has, n.name))
 	p.transport, p.peers = joined(c.net, n.addr)
-	p.closers = []func() error{n.log.Close, n.checkpoints.Close, n.events.Close, p.transport.Close,
-		p.peers.Close}
+	p.closers = []func() error{n.log.Close, n.checkpoints.Close, n.events.Close, n.bodies.Close,
+		p.transport.Close, p.peers.Close}
 	if c.adapt != nil {
 		c.adapt(n, s, &p)
 	}
@@ -121,6 +122,7 @@ func (c *cluster) kill(n *node) {
 	n.stop()
 	n.Store = nil
 	n.log, n.checkpoints, n.events = n.log.Reopen(), n.checkpoints.Reopen(), n.events.Reopen()
+	n.bodies = n.bodies.Reopen()
 }
 
 // leader waits for a node that serves as leader, other than those given.

@@ -39,6 +39,7 @@ type machine struct {
 	applied      atomic.Uint64 // index of the newest entry in the ledger: our own, not raft's
 	nextDeadline atomic.Int64  // ms; 0: nothing has a deadline
 	held         atomic.Bool   // apply waits for the sweep
+	nextRetire   atomic.Int64  // ms at which something can leave memory; 0: nothing waits for that
 	unfinished   atomic.Bool   // an entry left work over: a tick goes on with it
 	expired      atomic.Uint64 // holds that ended since the start
 	cluster      atomic.Pointer[[16]byte]
@@ -50,6 +51,7 @@ type machine struct {
 
 	batches     *batcher
 	events      EventLog
+	bodies      Bodies
 	maxPending  int    // as the constant
 	eventsSkip  uint64 // events up to this one are in the files already; replay makes them again
 	checkpoints Checkpoints
@@ -64,6 +66,8 @@ type machine struct {
 	grown   chan struct{} // one token: the log may be due for a checkpoint
 	learnt  chan struct{} // one token: the cluster's id is known
 	swept   chan struct{} // one token: the sweep went on
+	leaving chan struct{} // one token: nextRetire moved, for runRetire
+	dirty   chan struct{} // one token: many bodies are in memory only, for runBodies
 	closing <-chan struct{}
 	ending  func() <-chan struct{} // closed when this raft is to end, of which another may follow
 	fail    func(error)
@@ -192,6 +196,7 @@ func (m *machine) applyLocked(index uint64, entry engine.Entry) (err error) {
 			return fmt.Errorf("keep the events of entry %d: %w", index, err)
 		}
 	}
+	m.keepBodies(index)
 	m.noteLocked(ledger)
 	m.applied.Store(index)
 	return nil
@@ -223,6 +228,7 @@ func (m *machine) noteLocked(ledger *engine.Ledger) {
 	if m.unfinished.Swap(unfinished) != unfinished || moved {
 		m.poke(m.changed)
 	}
+	m.noteRetire(ledger)
 	if m.cluster.Load() == nil {
 		if id := ledger.Limits().ClusterID; id != ([16]byte{}) {
 			m.cluster.Store(&id)
@@ -307,6 +313,7 @@ func (m *machine) adopt(ledger *engine.Ledger, meta CheckpointMeta) error {
 		return err
 	}
 	ledger.Know(m.knows)
+	m.bodies.Expect(ledger.Index())
 	m.mu.Lock()
 	m.mu.ledger = ledger
 	m.names.Lock()

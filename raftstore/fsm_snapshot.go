@@ -151,6 +151,9 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 	if err := s.m.events.Retain(s.m.eventsMax(), s.m.checkpoints.EventFloor()); err != nil {
 		return fmt.Errorf("drop old events: %w", err)
 	}
+	if err := s.m.flushBodies(s.sweep.Index); err != nil {
+		return err
+	}
 	out.SetLedger(s.sweep.Digest, mark)
 	s.m.sweptBytes.Store(written)
 	s.m.metrics.checkpoint.Observe(time.Since(began).Seconds())

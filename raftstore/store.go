@@ -101,6 +101,7 @@ func newStore(c Config) *Store {
 		changed: make(chan struct{}, 1), grown: make(chan struct{}, 1),
 		learnt: make(chan struct{}, 1), swept: make(chan struct{}, 1),
 		skips: skipsOf(c), knows: c.applyVersion, log: c.Logger,
+		leaving: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
 	}
 	s.machine.checkpointAt.Store(c.CheckpointBytes)
 	s.disk.space = c.space
@@ -116,7 +117,7 @@ func (s *Store) start(p parts) error {
 		return errors.Join(err, p.close())
 	}
 	s.parts, s.peers = p, p.peers
-	s.machine.events, s.machine.checkpoints = p.events, p.checkpoints
+	s.machine.events, s.machine.checkpoints, s.machine.bodies = p.events, p.checkpoints, p.bodies
 	if err := s.machine.adopt(p.ledger, p.meta); err != nil {
 		return err
 	}
@@ -156,6 +157,7 @@ func (s *Store) Run(ctx context.Context) error {
 	for _, loop := range []func(context.Context){
 		s.runTerms, s.runTicks, s.runCheckpoints, s.runDetector, s.runMembers, s.runDisk,
 		s.runReopen, s.runStandstill, s.runFill, s.runVersions, s.runFormation, s.runSteward,
+		s.runRetire, s.runBodies,
 	} {
 		s.tasks.Go(func() { loop(loops) })
 	}

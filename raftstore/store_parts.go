@@ -17,6 +17,7 @@ type parts struct {
 	log         Log
 	checkpoints Checkpoints
 	events      EventLog
+	bodies      Bodies
 	transport   serialTransport
 	peers       peerNet
 	ledger      *engine.Ledger // as the newest checkpoint has it
@@ -142,5 +143,11 @@ func (p *parts) openDisk(c Config, s *Store) (space DiskSpace, err error) {
 	}
 	p.events = events
 	p.closers = append(p.closers, events.Close)
+	bodies, err := OpenBodies(BodyConfig{Dir: folder.BodyDir(), Logger: c.Logger})
+	if err != nil {
+		return space, err
+	}
+	p.bodies = bodies
+	p.closers = append(p.closers, bodies.Close)
 	return space, nil
 }

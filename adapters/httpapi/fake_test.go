@@ -80,6 +80,10 @@ func (f *fakeLedger) Read(context.Context, bool, uint64, func(*engine.Ledger) bo
 	return 0, 0, f.readErr
 }
 
+func (f *fakeLedger) Retired(context.Context, string, uint64) (engine.Reservation, error) {
+	return engine.Reservation{}, f.readErr
+}
+
 func (f *fakeLedger) Events(after uint64, limit int) ([]engine.Event, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

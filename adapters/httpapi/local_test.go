@@ -3,6 +3,7 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -24,11 +25,12 @@ type localLedger struct {
 	now     int64
 	events  []engine.Event
 	changed chan struct{}
+	bodies  map[string][]byte // of reservations that have left memory, by key and version
 }
 
 func newLocal(t *testing.T) *localLedger {
 	return &localLedger{t: t, ledger: engine.New(engine.Options{}), now: 1_700_000_000_000,
-		changed: make(chan struct{})}
+		changed: make(chan struct{}), bodies: map[string][]byte{}}
 }
 
 func (l *localLedger) Submit(_ context.Context, op engine.Op) (engine.Result, error) {
@@ -48,6 +50,9 @@ func (l *localLedger) applyLocked(op engine.Op) engine.Result {
 	require.NoError(l.t, err)
 	l.out.WantResults = true
 	l.ledger.Apply(l.ledger.Index()+1, entry, &l.out)
+	for _, b := range l.out.Bodies {
+		l.bodies[fmt.Sprintf("%x %d", b.Key, l.ledger.Index())] = bytes.Clone(b.Value)
+	}
 	if len(l.out.Events) > 0 {
 		frame, err := engine.OpenEvents(l.out.Events)
 		require.NoError(l.t, err)
@@ -154,4 +159,15 @@ func shop(t *testing.T) (*site, *localLedger) {
 	ok("POST", "/v1/stock", `{"changes":[{"sku":"A","location":"main","set":100,"source":"wms"},`+
 		`{"sku":"A","location":"east","set":10},{"sku":"B","location":"main","set":50}]}`)
 	return s, l
+}
+
+// Retired reads the body that memory names.
+func (l *localLedger) Retired(_ context.Context, id string, version uint64) (engine.Reservation, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r, ok := l.ledger.ReservationOf(l.bodies[fmt.Sprintf("%x %d", engine.ReservationKey(id), version)])
+	if !ok {
+		return r, codedError{code: "overloaded", after: time.Second}
+	}
+	return r, nil
 }

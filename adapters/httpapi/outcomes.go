@@ -90,6 +90,7 @@ var outcomeRows = []outcome{
 	{codeInternal, 500, "A fault of the server",
 		"The request may or may not have taken effect. Send it again with the same key."},
 	{codeOverloaded, 503, "The server is busy", sendAgain},
+	{engine.ReservationClosed.String(), 503, "The reservation is being fetched", sendAgain},
 	{codeNoLeader, 503, "The cluster has no leader now", sendAgain},
 	{codeClosing, 503, "The server is stopping", sendAgain},
 	{codeUnknownResult, 504, "It is not known whether the write happened",

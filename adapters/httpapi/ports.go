@@ -23,6 +23,9 @@ type Ledger interface {
 	// within about 100 µs. It is linearizable unless stale, and waits for minIndex.
 	Read(ctx context.Context, stale bool, minIndex uint64,
 		step func(*engine.Ledger) (more bool)) (index uint64, age time.Duration, err error)
+	// Retired returns a reservation that has left memory, at the version that engine.Ledger.Retired says.
+	// The node may have to fetch it, and then asks to be asked again.
+	Retired(ctx context.Context, id string, version uint64) (engine.Reservation, error)
 	// Events returns at most limit events after a sequence, oldest first.
 	Events(after uint64, limit int) ([]engine.Event, error)
 	// EventsChanged returns a channel that is closed at the next event.

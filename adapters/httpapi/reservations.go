@@ -1,6 +1,10 @@
 package httpapi
 
-import "holdfast/engine"
+import (
+	"context"
+
+	"holdfast/engine"
+)
 
 // postReservation reserves.
 func postReservation(c *call) error {
@@ -70,14 +74,43 @@ func (c *call) act(v verb, o *opBody) error {
 	return c.reply(successStatus(v, &r))
 }
 
+// getReservation answers from memory, and where a reservation has left it from the body that memory
+// names: as fresh as the index that the reply says.
 func getReservation(c *call) error {
-	return getNamed(c, (*engine.Ledger).Reservation, engine.UnknownReservation, appendReservation)
+	id, err := c.id()
+	if err != nil {
+		return err
+	}
+	var r engine.Reservation
+	var version uint64
+	var known, away bool
+	if err := c.read(func(l *engine.Ledger) bool {
+		if r, known = l.Reservation(id); !known {
+			version, away = l.Retired(id)
+		}
+		return false
+	}); err != nil {
+		return err
+	}
+	if away {
+		ctx, cancel := context.WithTimeout(c.s.base, c.s.cfg.LedgerTimeout)
+		defer cancel()
+		if r, err = c.s.cfg.Ledger.Retired(ctx, id, version); err != nil {
+			return problemOf(err, false)
+		}
+		known = true
+	}
+	if !known {
+		return c.unknown(engine.UnknownReservation, "", id)
+	}
+	c.buf = appendReservation(c.buf[:0], &r, c.index)
+	return c.reply(200)
 }
 
 // sliceScan is how many rows a filtered list looks at in one hold of the ledger's lock.
 const sliceScan = 256
 
-// listReservations lists reservations in the order in which they were made.
+// listReservations lists reservations in the order in which they were made: those that are in memory.
 func listReservations(c *call) error {
 	p, err := c.listed()
 	if err != nil {
