@@ -58,6 +58,8 @@ func (s *Store) handle(ctx context.Context, kind byte, body []byte) []byte {
 		return s.handleJoin(ctx, body)
 	case callChange:
 		return s.handleChange(ctx, body)
+	case callBodies:
+		return s.handleBodies(body)
 	}
 	return nil // a newer node's call: it takes an empty answer for "not here"
 }
