@@ -276,3 +276,38 @@ func (s *leaving) retire(now int64, count int64) {
 	s.apply(entry{now: now, due: now, ops: []keyedOp{{command: &engine.Retire{Count: count}}}})
 	s.kept = bodies{}
 }
+
+// TestOnlyWhatLeftComesBack: a record that is whole, but not the one that left, is refused.
+func TestOnlyWhatLeftComesBack(t *testing.T) {
+	t.Parallel()
+	s := closedOnes(t, 0)
+	lines := []engine.Line{{SKU: "A", Qty: 2}}
+	one := func(c engine.Command) engine.Result {
+		return s.apply(s.kept.fill(entry{now: s.l.Now(), ops: []keyedOp{{command: c}}}))[0]
+	}
+	leave := func() keptBody {
+		s.apply(entry{now: s.l.Now() + 2*24*60*60*1000,
+			ops: []keyedOp{{command: &engine.Retire{Count: 10}}}})
+		body, ok := s.kept[bodyKey(engine.BodyOfReservation, engine.ReservationKey("r1"))]
+		require.True(t, ok)
+		return body
+	}
+	one(&engine.Reserve{ID: "r1", Channel: "web", Mode: engine.Strict, Lines: lines})
+	one(&engine.Ship{ID: "r1"})
+	first := leave()
+	one(&engine.Revive{ID: "r1"})
+	one(&engine.Return{ID: "r1", Disposition: engine.Sellable})
+	second := leave()
+	require.NotEqual(t, first, second)
+	r := one(&engine.Revive{ID: "r1", Version: second.version, Record: first.value})
+	assert.Equal(t, engine.ReservationClosed, r.Refusal, "units could be returned twice")
+	r = one(&engine.Revive{ID: "r1", Version: first.version, Record: first.value})
+	assert.Equal(t, engine.Accepted, r.Refusal)
+	_, ok := s.l.Reservation("r1")
+	assert.False(t, ok, "a revive that comes too late is without effect")
+	one(&engine.Revive{ID: "r1"})
+	v, ok := s.l.Reservation("r1")
+	require.True(t, ok)
+	assert.EqualValues(t, 2, v.Lines[0].Returned)
+	assert.Empty(t, s.l.Check())
+}

@@ -112,12 +112,27 @@ func (m *metrics) gauges(s *Store) {
 		func(l *engine.Ledger) float64 { return float64(l.Counts().Channels) })
 	m.ledger(s, "stock_rows", "SKUs at locations.",
 		func(l *engine.Ledger) float64 { return float64(l.Counts().StockRows) })
-	m.ledger(s, "reservations", "Reservations known.",
+	m.ledger(s, "reservations", "Reservations in memory.",
 		func(l *engine.Ledger) float64 { return float64(l.Counts().Reservations) })
 	m.ledger(s, "live_holds", "Holds with units.",
 		func(l *engine.Ledger) float64 { return float64(l.Counts().LiveHolds) })
 	m.ledger(s, "remembered_results", "Answers remembered for replays.",
 		func(l *engine.Ledger) float64 { return float64(l.Counts().Results) })
+	m.describeBodies(s)
+}
+
+// describeBodies adds what is known of reservations that have left memory.
+func (m *metrics) describeBodies(s *Store) {
+	m.ledger(s, "retired_reservations", "Reservations that have left memory and whose ids are known.",
+		func(l *engine.Ledger) float64 { return float64(l.Counts().Retired) })
+	m.gauge("bodies_dirty_bytes", "Bodies that are in memory only.",
+		func() float64 { return float64(s.machine.bodies.State().DirtyBytes) })
+	m.gauge("bodies_missing", "1 while bodies must still come from another node.", func() float64 {
+		if s.bodiesComplete() {
+			return 0
+		}
+		return 1
+	})
 }
 
 // catchUp is what is read of nodes that are behind.
