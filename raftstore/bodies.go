@@ -70,6 +70,8 @@ type dirtyBodies struct {
 		bytes   int64
 		through uint64
 		missing uint64
+		// expected is the index at which the ledger was loaded or installed.
+		expected uint64
 	}
 }
 
@@ -166,8 +168,19 @@ func (d *dirtyBodies) expect(index uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.mu.queue, d.mu.values, d.mu.bytes = nil, nil, 0
+	d.mu.expected = index
 	if d.mu.missing = 0; index > d.mu.through {
 		d.mu.missing = index
+	}
+}
+
+// opened notes where the marker stands, which may be known only after the ledger was loaded.
+func (d *dirtyBodies) opened(through uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.mu.through = through
+	if d.mu.missing = 0; d.mu.expected > through {
+		d.mu.missing = d.mu.expected
 	}
 }
 

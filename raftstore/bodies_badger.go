@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -24,6 +25,8 @@ type BodyConfig struct {
 	Dir string
 	// Logger hears of Badger's warnings; nil discards.
 	Logger *slog.Logger
+	// Spare is how many bytes of the disk stay free beside the bodies; default 64 MiB.
+	Spare int64
 
 	step func(name string) error         // before each step of a flush; tests stop there
 	free func(dir string) (int64, error) // nil asks the file system
@@ -51,6 +54,7 @@ func bodyOptions(dir string, log *slog.Logger) badger.Options {
 		WithValueThreshold(1 << 20). // more than any body has
 		WithValueLogFileSize(1 << 20).
 		WithSyncWrites(true).
+		WithBypassLockGuard(true).     // the data folder's lock is ours, and takes no room on a full disk
 		WithCompression(options.None). // so that no block cache is needed
 		WithBlockCacheSize(0).
 		WithIndexCacheSize(0).
@@ -58,10 +62,15 @@ func bodyOptions(dir string, log *slog.Logger) badger.Options {
 }
 
 // BodyStore keeps bodies in a Badger of their own, under their versions. Safe for concurrent use.
+//
+// Badger maps its files, so that on a full disk it would end the process, and it writes when it is
+// opened and closed too. So a node that starts on a full disk begins without it: bodies wait in
+// memory, older ones are not there, and it is opened once there is room.
 type BodyStore struct {
-	cfg   BodyConfig
-	db    *badger.DB
-	dirty dirtyBodies
+	cfg     BodyConfig
+	opening sync.Mutex
+	badger  atomic.Pointer[badger.DB] // nil: there was no room to open it yet
+	dirty   dirtyBodies
 
 	flushing sync.Mutex // one flush at a time; also guards closed
 	closed   bool
@@ -70,7 +79,7 @@ type BodyStore struct {
 var _ Bodies = (*BodyStore)(nil)
 
 // OpenBodies opens the bodies in a folder. It fails, naming the folder, when Badger cannot open it or
-// the marker is damaged.
+// the marker is damaged; want of room is no failure.
 func OpenBodies(c BodyConfig) (*BodyStore, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -78,21 +87,45 @@ func OpenBodies(c BodyConfig) (*BodyStore, error) {
 	if c.free == nil {
 		c.free = freeBytes
 	}
-	db, err := badger.OpenManaged(bodyOptions(c.Dir, c.Logger))
-	if err != nil {
-		return nil, damaged(c.Dir, "badger cannot open it: %v", err)
+	if c.Spare == 0 {
+		c.Spare = spareBytes
 	}
-	s := &BodyStore{cfg: c, db: db}
-	through, err := s.readMarker()
-	if err != nil {
-		return nil, errors.Join(damaged(c.Dir, "its marker: %v", err), db.Close())
+	s := &BodyStore{cfg: c}
+	if _, err := s.open(); err != nil && !errors.Is(err, ErrDiskFull) {
+		return nil, err
 	}
-	s.dirty.durable(through)
 	return s, nil
 }
 
-func (s *BodyStore) readMarker() (uint64, error) {
-	txn := s.db.NewTransactionAt(math.MaxUint64, false)
+// open returns Badger, and opens it the first time that there is room. It fails with ErrDiskFull, or
+// as OpenBodies.
+func (s *BodyStore) open() (*badger.DB, error) {
+	if db := s.badger.Load(); db != nil {
+		return db, nil
+	}
+	s.opening.Lock()
+	defer s.opening.Unlock()
+	if db := s.badger.Load(); db != nil {
+		return db, nil
+	}
+	if err := s.checkSpace(); err != nil {
+		return nil, err
+	}
+	db, err := badger.OpenManaged(bodyOptions(s.cfg.Dir, s.cfg.Logger))
+	if err != nil {
+		return nil, damaged(s.cfg.Dir, "badger cannot open it: %v", err)
+	}
+	through, err := readMarker(db)
+	if err != nil {
+		return nil, errors.Join(damaged(s.cfg.Dir, "its marker: %v", err), db.Close())
+	}
+	s.dirty.opened(through)
+	s.badger.Store(db)
+	return db, nil
+}
+
+func readMarker(db *badger.DB) (uint64, error) {
+	txn := db.NewTransactionAt(math.MaxUint64, false)
 	defer txn.Discard()
 	item, err := txn.Get(markerKey)
 	if errors.Is(err, badger.ErrKeyNotFound) {
@@ -122,7 +155,11 @@ func (s *BodyStore) Get(key []byte, version uint64) ([]byte, error) {
 	if value, known := s.dirty.get(key, version); known {
 		return bodyOrNone(value)
 	}
-	txn := s.db.NewTransactionAt(version, false)
+	db, err := s.open()
+	if err != nil {
+		return nil, fmt.Errorf("bodies in %s: %w", s.cfg.Dir, err)
+	}
+	txn := db.NewTransactionAt(version, false)
 	defer txn.Discard()
 	item, err := txn.Get(key)
 	if errors.Is(err, badger.ErrKeyNotFound) || err == nil && item.Version() != version {
@@ -164,11 +201,15 @@ func (s *BodyStore) Flush(through, floor uint64) error {
 	if s.closed {
 		return errBodiesClosed
 	}
-	if err := s.flush(through); err != nil {
+	db, err := s.open()
+	if err == nil {
+		err = s.flush(through)
+	}
+	if err != nil {
 		return fmt.Errorf("bodies in %s: %w", s.cfg.Dir, err)
 	}
 	if floor != 0 {
-		s.db.SetDiscardTs(floor)
+		db.SetDiscardTs(floor)
 	}
 	return nil
 }
@@ -225,7 +266,11 @@ func (s *BodyStore) write(piece []BodyRow) error {
 	if err := s.checkSpace(); err != nil {
 		return err
 	}
-	batch := s.db.NewManagedWriteBatch()
+	db, err := s.open()
+	if err != nil {
+		return err
+	}
+	batch := db.NewManagedWriteBatch()
 	defer batch.Cancel()
 	for _, r := range piece {
 		var err error
@@ -265,7 +310,7 @@ func (s *BodyStore) checkSpace() error {
 	if err != nil {
 		return fmt.Errorf("free space: %w", err)
 	}
-	if free < spareBytes {
+	if free < s.cfg.Spare {
 		return fmt.Errorf("%d bytes are free: %w", free, ErrDiskFull)
 	}
 	return nil
@@ -288,7 +333,11 @@ func (s *BodyStore) Expect(index uint64) { s.dirty.expect(index) }
 // until visit returns false; a row is visit's until it returns. Bodies that are in memory only are not
 // seen. It fails with an error of Badger, or one that says what is damaged.
 func (s *BodyStore) Scan(after []byte, version uint64, visit func(BodyRow) bool) error {
-	txn := s.db.NewTransactionAt(version, false)
+	db, err := s.open()
+	if err != nil {
+		return fmt.Errorf("bodies in %s: %w", s.cfg.Dir, err)
+	}
+	txn := db.NewTransactionAt(version, false)
 	defer txn.Discard()
 	opts := badger.DefaultIteratorOptions
 	opts.PrefetchValues = false
@@ -342,7 +391,8 @@ func (s *BodyStore) Fill(rows []BodyRow, last bool) error {
 var errBodiesClosed = errors.New("the bodies are closed")
 
 // Close gives the folder up; what is in memory only is dropped. It returns Badger's error; a second
-// call returns nil.
+// call returns nil. On a full disk Badger stays open until the process ends: closing it writes, and what
+// it has is durable as it is.
 func (s *BodyStore) Close() error {
 	s.flushing.Lock()
 	defer s.flushing.Unlock()
@@ -350,5 +400,9 @@ func (s *BodyStore) Close() error {
 		return nil
 	}
 	s.closed = true
-	return s.db.Close()
+	db := s.badger.Load()
+	if db == nil || s.checkSpace() != nil {
+		return nil
+	}
+	return db.Close()
 }

@@ -3,7 +3,6 @@ package raftstore
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -202,7 +201,6 @@ func TestBodiesSurviveAnyEndOfAFlush(t *testing.T) {
 	s.cfg.step = func(name string) error {
 		at := t.TempDir()
 		require.NoError(t, os.CopyFS(at, os.DirFS(dir)))
-		require.NoError(t, os.Remove(filepath.Join(at, "LOCK")))
 		copies[fmt.Sprint(len(copies), " ", name)] = at
 		return nil
 	}
@@ -262,4 +260,34 @@ func TestABodyThatWasChangedIsNotRead(t *testing.T) {
 	assert.Error(t, err, "under another key")
 	_, err = openBody(aRow(1), 8, sealed)
 	assert.Error(t, err, "of another version")
+}
+
+// TestBodiesOfANodeThatStartsOnAFullDisk: Badger waits until there is room, and knows then what it has.
+func TestBodiesOfANodeThatStartsOnAFullDisk(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	left := int64(spareBytes)
+	open := func() *BodyStore {
+		s, err := OpenBodies(BodyConfig{Dir: dir, free: func(string) (int64, error) { return left, nil }})
+		require.NoError(t, err)
+		return s
+	}
+	s := open()
+	s.Put(5, []engine.Body{aBody(1, "five")})
+	require.NoError(t, s.Flush(5, 0))
+	require.NoError(t, s.Close())
+	left--
+	s = open()
+	s.Expect(5)
+	s.Put(6, []engine.Body{aBody(1, "six")})
+	requireBody(t, s, 1, 6, "six")
+	_, err := s.Get(aRow(1), 5)
+	require.ErrorIs(t, err, ErrDiskFull)
+	require.ErrorIs(t, s.Flush(6, 0), ErrDiskFull)
+	left++
+	requireBody(t, s, 1, 5, "five")
+	assert.Zero(t, s.State().Missing, "nothing was lost")
+	require.NoError(t, s.Flush(6, 0))
+	assert.EqualValues(t, 6, s.State().Through)
+	require.NoError(t, s.Close())
 }

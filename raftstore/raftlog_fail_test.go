@@ -64,7 +64,7 @@ func openOn(t *testing.T, mem *MemLog, left *atomic.Int64) (*Store, error) {
 		open:  func(LogConfig) (closableLog, error) { return onceLog{mem, left}, nil }})
 	require.NoError(t, err)
 	p := parts{id: "n1.1", log: log, checkpoints: checkpoints, events: NewMemEventLog(),
-		identity: NewMemIdentity("n1", firstIncarnation)}
+		identity: NewMemIdentity("n1", firstIncarnation), bodies: NewMemBodies()}
 	_, err = p.load()
 	require.NoError(t, err)
 	p.transport, p.peers = joined(NewMemNet(), "127.0.0.1:1")

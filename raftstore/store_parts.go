@@ -143,7 +143,8 @@ func (p *parts) openDisk(c Config, s *Store) (space DiskSpace, err error) {
 	}
 	p.events = events
 	p.closers = append(p.closers, events.Close)
-	bodies, err := OpenBodies(BodyConfig{Dir: folder.BodyDir(), Logger: c.Logger})
+	bodies, err := OpenBodies(BodyConfig{Dir: folder.BodyDir(), Logger: c.Logger,
+		Spare: space.spare()})
 	if err != nil {
 		return space, err
 	}

@@ -32,7 +32,7 @@ func TestANodeWhoseDiskHangsComesToAnEnd(t *testing.T) {
 		checkpoints := NewMemCheckpoints()
 		log := &hangingLog{Log: NewMemLog(checkpoints.Floor), release: make(chan struct{})}
 		p := parts{id: "n1.1", log: log, checkpoints: checkpoints, events: NewMemEventLog(),
-			identity: NewMemIdentity("n1", firstIncarnation)}
+			identity: NewMemIdentity("n1", firstIncarnation), bodies: NewMemBodies()}
 		_, err := p.load()
 		require.NoError(t, err)
 		p.transport, p.peers = joined(NewMemNet(), "127.0.0.1:1")
