@@ -1,65 +1,53 @@
 package raftstore
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"time"
 )
 
 // After an install the ledger is here, and the bodies that it names are not. They follow in the
 // background: rows in the order of their keys, as another node had them at the index of the install,
-// chunk by chunk. Bodies of later entries are this node's own.
+// piece by piece. Bodies of later entries are this node's own.
 
 // callBodies asks for bodies: version 1, index, and the key behind which to begin. The answer is a
 // version, whether these are the last, and rows; it is empty when that node has not all of them.
 const callBodies byte = 6
 
-const (
-	bodiesVersion = 1
-	// bodiesChunk is about how large an answer is.
-	bodiesChunk = 1 << 20
-	// fillPause is the least time between two chunks: 20 MB/s at most beside the traffic.
-	fillPause = 50 * time.Millisecond
-)
+const bodiesVersion = 1
 
-var (
-	errBodiesElsewhere = errors.New("that node has not all bodies")
-	errBodiesAnswer    = errors.New("bodies from another node cannot be read")
-)
+var errBodiesAnswer = errors.New("bodies from another node cannot be read")
 
-// fillBodies fetches what is missing from the node at addr, and returns nil when nothing is missing any
-// more. It may be called again, with another node: what has come stays, and comes again. It fails with
-// the error of the call or of the disk, errBodiesElsewhere or errBodiesAnswer.
-func (s *Store) fillBodies(ctx context.Context, addr string) error {
-	missing := s.machine.bodies.State().Missing
-	if missing == 0 {
-		return nil
-	}
-	for after := []byte(nil); ; {
-		ask := binary.LittleEndian.AppendUint64([]byte{bodiesVersion}, missing)
-		answer, _, err := s.peers.Call(ctx, addr, callBodies, append(ask, after...))
-		if err != nil {
-			return fmt.Errorf("fetch bodies from %s: %w", addr, err)
-		}
-		rows, last, err := parseBodies(answer)
-		if err != nil {
-			return fmt.Errorf("fetch bodies from %s: %w", addr, err)
-		}
-		if s.machine.bodies.State().Missing != missing {
-			return errBodiesElsewhere // another install came in between: begin anew
-		}
-		if err := s.machine.bodies.Fill(rows, last); err != nil {
-			return err
-		}
-		if last {
+// bodyFill fetches bodies. A restart begins anew: what has come stays, and comes again.
+func (s *Store) bodyFill() *filler {
+	bodies := s.machine.bodies
+	missing, after := uint64(0), []byte(nil)
+	return &filler{
+		name: "bodies", call: callBodies,
+		next: func() (ask []byte, ok bool, err error) {
+			if now := bodies.State().Missing; now != missing {
+				missing, after = now, nil
+			}
+			ask = binary.LittleEndian.AppendUint64([]byte{bodiesVersion}, missing)
+			return append(ask, after...), missing != 0, nil
+		},
+		take: func(answer []byte) error {
+			rows, last, err := parseBodies(answer)
+			if err != nil {
+				return err
+			}
+			if bodies.State().Missing != missing {
+				return nil // another install came in between: next begins anew
+			}
+			if err := bodies.Fill(rows, last); err != nil {
+				return err
+			}
+			if !last {
+				after = rows[len(rows)-1].Key
+			}
 			return nil
-		}
-		after = rows[len(rows)-1].Key
-		if !pause(ctx, fillPause) {
-			return context.Cause(ctx)
-		}
+		},
+		nobody:   func() error { return nil }, // a member that lacks them itself may have them soon
+		complete: s.bodiesComplete,
 	}
 }
 
@@ -82,7 +70,7 @@ func (s *Store) handleBodies(ask []byte) []byte {
 	}
 	answer := []byte{bodiesVersion, 1}
 	if err := bodies.Scan(after, index, func(r BodyRow) bool {
-		if len(answer) >= bodiesChunk {
+		if len(answer) >= fillPiece {
 			answer[1] = 0
 			return false
 		}
@@ -102,12 +90,8 @@ func appendBody(dst []byte, r BodyRow) []byte {
 	return append(binary.AppendUvarint(dst, uint64(len(r.Value))), r.Value...)
 }
 
-// parseBodies reads an answer, which the rows share. It fails with errBodiesElsewhere or
-// errBodiesAnswer.
+// parseBodies reads an answer, which the rows share. It fails with errBodiesAnswer.
 func parseBodies(p []byte) (rows []BodyRow, last bool, err error) {
-	if len(p) == 0 {
-		return nil, false, errBodiesElsewhere
-	}
 	if len(p) < 2 || p[0] != bodiesVersion || p[1] > 1 {
 		return nil, false, errBodiesAnswer
 	}

@@ -114,7 +114,7 @@ func install(t *testing.T, conf Config, meta *raft.SnapshotMeta, text []byte,
 	_, err := p.openDisk(conf, s)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, p.close()) }()
-	s.machine.events, s.machine.checkpoints = p.events, p.checkpoints
+	s.machine.events, s.machine.checkpoints, s.machine.bodies = p.events, p.checkpoints, p.bodies
 	require.NoError(t, s.machine.adopt(p.ledger, p.meta))
 	p.checkpoints.(*CheckpointStore).cfg.step = look
 	p.events.(*EventFiles).cfg.step = look

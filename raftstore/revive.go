@@ -30,7 +30,7 @@ const bodyPatience = 2 * time.Second
 func (s *Store) whole(ctx context.Context, op engine.Op, r engine.Result) (engine.Result, error) {
 	for range reviveTries {
 		if r.Refusal != engine.ReservationClosed {
-			s.complete(ctx, op.Command, &r)
+			s.showRetired(ctx, op.Command, &r)
 			return r, nil
 		}
 		var err error
@@ -169,12 +169,12 @@ func (s *Store) body(id string, version uint64) ([]byte, error) {
 	return nil, bodiesBusy()
 }
 
-// complete puts the reservations that have left memory into a result.
-func (s *Store) complete(ctx context.Context, c engine.Command, r *engine.Result) {
+// showRetired puts the reservations that have left memory into a result.
+func (s *Store) showRetired(ctx context.Context, c engine.Command, r *engine.Result) {
 	if g, ok := c.(*engine.Group); ok {
 		for i := range r.Ops {
 			if i < len(g.Ops) {
-				s.complete(ctx, g.Ops[i], &r.Ops[i])
+				s.showRetired(ctx, g.Ops[i], &r.Ops[i])
 			}
 		}
 		return

@@ -121,7 +121,7 @@ func (s *Store) start(p parts) error {
 	if err := s.machine.adopt(p.ledger, p.meta); err != nil {
 		return err
 	}
-	s.fills = []*filler{s.eventFill()}
+	s.fills = []*filler{s.eventFill(), s.bodyFill()}
 	conf := raftConfig(s.cfg, p.id, s.leads)
 	if err := form(s.cfg, conf, &p); err != nil {
 		return err
