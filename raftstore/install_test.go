@@ -320,7 +320,7 @@ func TestRestoreHoldsTheLockForAPointer(t *testing.T) {
 
 		events := slowEvents{NewMemEventLog(), make(chan struct{}), make(chan struct{})}
 		s := newStore(n.cfg)
-		s.machine.events = events
+		s.machine.events, s.machine.bodies = events, NewMemBodies()
 		require.NoError(t, events.EventLog.CutTo(EventMark{}))
 		s.machine.mu.ledger = engine.New(engine.Options{})
 		done := make(chan error, 1)
