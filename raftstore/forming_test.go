@@ -94,6 +94,7 @@ func (c *cluster) add(name string) *node {
 	n := &node{
 		name: name, addr: fmt.Sprintf("127.0.0.%d:1", len(c.nodes)+1),
 		log: NewMemLog(checkpoints.Floor), checkpoints: checkpoints, events: NewMemEventLog(),
+		bodies:   NewMemBodies(),
 		identity: NewMemIdentity(name, firstIncarnation), listed: []Peer{},
 	}
 	for _, m := range c.nodes {
