@@ -198,12 +198,15 @@ func TestALogThatDivergesRightBehindTheCheckpoint(t *testing.T) {
 		}
 		behind.log = last.Reopen()
 		require.NoError(t, behind.log.StoreLogs([]*raft.Log{
-			{Index: base.Index + 1, Term: base.Term, Type: raft.LogNoop},
-			{Index: base.Index + 2, Term: base.Term, Type: raft.LogNoop},
+			{Index: base.Index + 1, Term: base.Term + 1, Type: raft.LogNoop},
+			{Index: base.Index + 2, Term: base.Term + 1, Type: raft.LogNoop},
 		}))
+		term := []byte("CurrentTerm") // of raft
+		require.NoError(t, behind.log.SetUint64(term, base.Term+1))
 		for _, n := range c.nodes { // a leader of a later term, whose entries behind it differ
 			if n != behind {
 				c.kill(n)
+				require.NoError(t, n.log.SetUint64(term, base.Term+2))
 				c.start(n)
 			}
 		}
