@@ -36,7 +36,7 @@ var Bugs = []Bug{
 		}},
 	{Tag: "bug_answer_early", What: "answered before agreement", Load: quick,
 		Script: func(ctx context.Context, w *fault.World) error {
-			return w.IsolateLeader(ctx, 3*time.Second)
+			return w.LoseLeader(ctx, 1500*time.Millisecond)
 		}},
 	{Tag: "bug_local_keys", What: "keys remembered on one node only", Load: quick,
 		Script: func(ctx context.Context, w *fault.World) error {

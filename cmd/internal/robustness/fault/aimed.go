@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"holdfast/cmd/internal/robustness/cluster"
@@ -16,15 +17,28 @@ import (
 // KillLeader kills the leader and starts it again; it fails as Do.
 func (w *World) KillLeader(ctx context.Context) error { return w.through(ctx, Kill, w.killLeader) }
 
-// IsolateLeader holds back all that the leader sends and is sent, for a while; it fails as Do.
-func (w *World) IsolateLeader(ctx context.Context, long time.Duration) error {
+// LoseLeader holds back all that the leader sends and is sent, for a while, kills it before the
+// others hear of it again, and starts it only when they have gone on without it. What it answered
+// meanwhile nobody else has. It fails as Do.
+func (w *World) LoseLeader(ctx context.Context, long time.Duration) error {
 	return w.through(ctx, Partition, func(ctx context.Context) error {
 		n := w.leaderOr(ctx)
-		w.Log("network: leader %s isolated for %v", n.Name, long)
+		w.Log("network: leader %s isolated for %v, then killed", n.Name, long)
 		w.isolate(n, link.Rule{Stall: true})
 		w.wait(ctx, long)
+		if err := n.Kill(); err != nil {
+			return err
+		}
 		w.Cluster.Mesh.Heal(true)
-		return nil
+		w.Load.Mark()
+		var probe sync.WaitGroup
+		probe.Go(func() { w.Load.Probe(ctx) })
+		_, err := w.firstWrite(ctx)
+		probe.Wait()
+		if err != nil {
+			return err
+		}
+		return n.Start()
 	})
 }
 
