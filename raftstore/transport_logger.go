@@ -2,9 +2,11 @@ package raftstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -61,9 +63,13 @@ var aboutPeers = map[string]string{
 // peerLineEvery is how often one line about one node is enough.
 const peerLineEvery = 10 * time.Second
 
-// Accept writes one line, unless it says of a node what was said of it just now.
+// Accept writes one line, unless it says of a node what was said of it just now, or that a connection
+// ended which this node closed itself.
 func (s *raftSink) Accept(_ string, level hclog.Level, msg string, args ...any) {
 	if level < hclog.Warn {
+		return
+	}
+	if err, ok := valueOf(args, "error").(error); ok && errors.Is(err, net.ErrClosed) {
 		return
 	}
 	to := slog.LevelWarn

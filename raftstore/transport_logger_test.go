@@ -3,7 +3,9 @@ package raftstore
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -41,5 +43,11 @@ func TestAPeerThatIsDownIsALineInTenSeconds(t *testing.T) {
 		out.Reset()
 		l.Error("failed to commit logs", "error", errors.New("no"))
 		assert.Contains(t, out.String(), "ERROR", "this is no weather")
+		out.Reset()
+		ours := fmt.Errorf("read tcp: %w", net.ErrClosed)
+		l.Error("failed to decode incoming command", "error", ours)
+		assert.Empty(t, out.String(), "this node hung up itself")
+		l.Error("failed to decode incoming command", "error", errors.New("reset"))
+		assert.NotEmpty(t, out.String())
 	})
 }

@@ -122,7 +122,7 @@ func Register(fs *pflag.FlagSet, pick func(Setting) bool) {
 		if !pick(s) {
 			continue
 		}
-		help := s.Help
+		help := strings.ReplaceAll(s.Help, "`", "\"") // the library takes backquotes for a placeholder
 		if len(s.Choices) > 0 {
 			help += " (" + strings.Join(s.Choices, ", ") + ")"
 		}
