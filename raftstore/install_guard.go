@@ -154,6 +154,9 @@ func (t *intake) run() {
 			own.PrevLogEntry, own.PrevLogTerm = 0, 0
 			call.Command = &own
 		}
+		if t.election(&call) {
+			continue
+		}
 		select {
 		case t.out <- call:
 		case <-t.stop:
