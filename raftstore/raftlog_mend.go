@@ -18,6 +18,10 @@ func mendTail(dir string, meta *metaFile, found *foundLog) error {
 		return nil
 	}
 	path := filepath.Join(dir, walfile.FileName(*found.tail))
+	// Its name may be in memory alone, and raft-wal syncs the folder only for a file that it makes.
+	if err := syncPath(dir); err != nil {
+		return err
+	}
 	if found.cut {
 		// raft-wal would write over what is left of the batch, and leave the rest behind it.
 		return cutWAL(path, found.tailEnd.end, int64(found.tail.SizeLimit))
@@ -25,9 +29,6 @@ func mendTail(dir string, meta *metaFile, found *foundLog) error {
 	// What a killed process wrote and did not sync is read back from memory. Raft takes what it
 	// reads for stored and answers for it, so it must be stored.
 	if err := syncPath(path); err != nil {
-		return err
-	}
-	if err := syncPath(dir); err != nil {
 		return err
 	}
 	if found.tailEnd.sealed {

@@ -123,3 +123,26 @@ func TestTornSeal(t *testing.T) {
 		}
 	}
 }
+
+// TestAFileThatWasFoundEmptyIsMarked loses the file of a log whose first process died before it had
+// stored anything: VOTE must know of the entries that the second one stored in it.
+func TestAFileThatWasFoundEmptyIsMarked(t *testing.T) {
+	t.Parallel()
+	c := testLogConfig(t, t.TempDir())
+	l, err := OpenRaftLog(c)
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	l = openTestLog(t, c)
+	require.NoError(t, l.SetUint64([]byte(keyTerm), 1))
+	storeRange(t, l, 1, 20, 1)
+
+	image := testLogConfig(t, copyTree(t, c.Dir))
+	files, err := filepath.Glob(filepath.Join(image.Dir, "*.wal"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	require.NoError(t, os.Remove(files[0]))
+	var lost *LogLostError
+	_, err = OpenRaftLog(image)
+	require.ErrorAs(t, err, &lost)
+	assert.Equal(t, "entry 20 was durable, and the log ends at 0", lost.Reason)
+}

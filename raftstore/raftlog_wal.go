@@ -204,11 +204,15 @@ func (s *walFiles) Create(info types.SegmentInfo) (types.SegmentWriter, error) {
 	return w, err
 }
 
-// RecoverTail opens the newest file for writing; it returns the errors of raft-wal.
+// RecoverTail opens the newest file for writing; it returns the errors of raft-wal. One that has no
+// entry yet, since the process died behind Create, is as new as one that was just made.
 func (s *walFiles) RecoverTail(info types.SegmentInfo) (types.SegmentWriter, error) {
 	w, err := s.SegmentFiler.RecoverTail(info)
 	if err == nil {
 		s.readers = append(s.readers, w)
+		if w.LastIndex() == 0 {
+			s.unmarked.Store(info.BaseIndex)
+		}
 	}
 	return w, err
 }
