@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -212,11 +213,28 @@ func (l *RaftLog) GetLog(index uint64, entry *raft.Log) error {
 	return l.fail(fmt.Sprintf("read raft log entry %d", index), err)
 }
 
-// read reads an entry from the files and checks that it is what was stored.
+// readTries is how often an entry is read from a file that was just closed.
+const readTries = 4
+
+// read reads an entry from the files. As of raft-wal v0.4.1 a read that begins while a DeleteRange
+// ends may be given a file that the delete has closed: the next one sees the log as it is now.
 func (l *RaftLog) read(index uint64, entry *raft.Log) (err error) {
+	for range readTries {
+		if err = l.readOnce(index, entry); !errors.Is(err, os.ErrClosed) {
+			break
+		}
+	}
+	return err
+}
+
+// readOnce reads an entry and checks that it is what was stored.
+func (l *RaftLog) readOnce(index uint64, entry *raft.Log) (err error) {
 	defer func() {
-		// The codec of raft-wal slices with lengths that it reads; a damaged one makes it panic.
-		if p := recover(); p != nil {
+		// The codec of raft-wal slices with lengths that it reads; a damaged one makes it panic. So
+		// does a read beside Close.
+		if p := recover(); p != nil && l.closed.Load() {
+			err = wal.ErrClosed
+		} else if p != nil {
 			err = damaged(l.cfg.Dir, "entry %d: %v", index, p)
 		}
 	}()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+	wal "github.com/hashicorp/raft-wal"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -341,4 +342,56 @@ func TestAlignLogDeletesUnderAnInstalledCheckpoint(t *testing.T) {
 
 	m.Index, m.Term, floor = 25, 3, 0
 	assert.ErrorContains(t, AlignLog(l, m, true, "log"), "still there")
+}
+
+// closedFileLog reads from a file that was closed, as raft-wal does when a delete ends meanwhile.
+type closedFileLog struct {
+	*MemLog
+	times int
+}
+
+func (l *closedFileLog) GetLog(i uint64, e *raft.Log) error {
+	if l.times--; l.times >= 0 {
+		return &os.PathError{Op: "read", Path: "1.wal", Err: os.ErrClosed}
+	}
+	return l.MemLog.GetLog(i, e)
+}
+
+func TestAReadBesideADeleteIsNotFatal(t *testing.T) {
+	t.Parallel()
+	inner := &closedFileLog{MemLog: NewMemLog(nil)}
+	c := testLogConfig(t, t.TempDir())
+	c.CacheEntries = 1
+	c.open = func(LogConfig) (closableLog, error) { return inner, nil }
+	fatal := 0
+	c.Fatal = func(string, error) { fatal++ }
+	l := openTestLog(t, c)
+	storeRange(t, l, 1, 3, 1)
+	inner.times = 1
+	requireEntry(t, l, 1, 1)
+	require.Zero(t, fatal)
+	inner.times = readTries
+	var e raft.Log
+	require.ErrorIs(t, l.GetLog(1, &e), os.ErrClosed, "it is closed for good")
+	require.Equal(t, 1, fatal)
+}
+
+// panickingLog is a log that is read while it is closed: raft-wal has no state then.
+type panickingLog struct{ *MemLog }
+
+func (l *panickingLog) GetLog(uint64, *raft.Log) error { panic("nil") }
+
+func TestAReadBesideCloseIsNotFatal(t *testing.T) {
+	t.Parallel()
+	c := testLogConfig(t, t.TempDir())
+	c.CacheEntries = 1
+	inner := &panickingLog{MemLog: NewMemLog(nil)}
+	c.open = func(LogConfig) (closableLog, error) { return inner, nil }
+	c.Fatal = func(_ string, err error) { t.Errorf("fatal: %v", err) }
+	l := openTestLog(t, c)
+	storeRange(t, l, 1, 3, 1)
+	l.closed.Store(true)
+	var e raft.Log
+	require.ErrorIs(t, l.GetLog(1, &e), wal.ErrClosed)
+	l.closed.Store(false)
 }
