@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/raft-wal/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -197,4 +198,36 @@ func TestFreeingTheBallastLetsANodeStart(t *testing.T) {
 	leading(t, nodes)
 	_, err = n.Submit(t.Context(), engine.Op{Command: &engine.Release{ID: "none"}})
 	require.NoError(t, err)
+}
+
+// TestATermIsKeptThoughTheListHasGrown fills the disk right behind the change with which the list of
+// the log's files takes another block: the term that follows is written to the other of two files.
+func TestATermIsKeptThoughTheListHasGrown(t *testing.T) {
+	t.Parallel()
+	disk := smallDisk(t, 4<<20)
+	m, err := openMetaFile(disk, true)
+	require.NoError(t, err)
+	path := filepath.Join(disk, segmentsFile)
+	size := func() int64 { return sizeOf(path) }
+	var state types.PersistentState
+	for size() <= segmentsBlock {
+		state.NextSegmentID++
+		state.Segments = append(state.Segments, types.SegmentInfo{ID: state.NextSegmentID})
+		require.NoError(t, m.CommitState(state))
+	}
+	fill(t, disk, 0)
+	for term := range uint64(3) {
+		require.NoError(t, m.SetStable([]byte(keyTerm), uint64Bytes(term+1)))
+	}
+	require.ErrorIs(t, m.SetStable([]byte("large"), make([]byte, 8*segmentsBlock)), syscall.ENOSPC)
+
+	again, err := openMetaFile(disk, false)
+	require.NoError(t, err)
+	state.Segments = state.Segments[:1]
+	require.NoError(t, again.CommitState(state))
+	require.EqualValues(t, 2*segmentsBlock, size(), "what it has it keeps")
+	list, err := readSegmentList(disk)
+	require.NoError(t, err)
+	require.Len(t, list.Segments, 1)
+	require.Equal(t, uint64Bytes(3), list.Stable[keyTerm])
 }

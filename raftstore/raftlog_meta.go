@@ -36,6 +36,7 @@ type metaFile struct {
 	mu   struct {
 		sync.Mutex
 		list segmentList
+		size int64 // of both files: it grows and never shrinks
 	}
 }
 
@@ -66,7 +67,11 @@ func openMetaFile(dir string, fresh bool) (*metaFile, error) {
 	if list.Stable == nil {
 		list.Stable = map[string][]byte{}
 	}
-	m.mu.list = list
+	info, err := os.Stat(m.path)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.list, m.mu.size = list, info.Size()
 	return m, nil
 }
 
@@ -120,11 +125,11 @@ func (m *metaFile) replaceLocked(next segmentList) error {
 		return fmt.Errorf("encode %s: %w", m.path, err)
 	}
 	head := len(segmentsSeal.line(nil))
-	for body = append(body, '\n'); (head+len(body))%segmentsBlock != 0; {
-		body = append(body, '\n')
-	}
+	size := max(m.mu.size, int64(head+len(body)+segmentsBlock)/segmentsBlock*segmentsBlock)
+	body = append(body, bytes.Repeat([]byte{'\n'}, int(size)-head-len(body))...)
 	beside := m.path + ".tmp"
 	for _, step := range []func() error{
+		func() error { return m.growLocked(beside, size) },
 		func() error { return overwrite(beside, append([]byte(segmentsSeal.line(body)), body...)) },
 		func() error { return exchange(beside, m.path) },
 		func() error { return syncPath(filepath.Dir(m.path)) },
@@ -133,8 +138,31 @@ func (m *metaFile) replaceLocked(next segmentList) error {
 			return fmt.Errorf("replace %s: %w", m.path, err)
 		}
 	}
-	m.mu.list = next
+	m.mu.list, m.mu.size = next, size
 	return nil
+}
+
+// growLocked takes the blocks for both files before either grows: of two of different size the larger
+// list would fit into one, and on a full disk the next term into neither.
+func (m *metaFile) growLocked(beside string, size int64) error {
+	if size <= m.mu.size {
+		return nil
+	}
+	return errors.Join(takeBlocks(beside, size), takeBlocks(m.path, size))
+}
+
+// takeBlocks takes the blocks for a file of size bytes, and leaves it as long as it is. A file system that
+// cannot do so does nothing.
+func takeBlocks(path string, size int64) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o640)
+	if err != nil {
+		return err
+	}
+	err = unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, size)
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {
+		err = nil
+	}
+	return errors.Join(err, f.Close())
 }
 
 // segmentsBlock is what a file system gives to a file at once.
