@@ -86,7 +86,8 @@ func (e *EventFiles) Install(mark EventMark) error {
 		return err
 	}
 	at := slices.IndexFunc(e.mu.segments, func(s *segment) bool { return s.number == mark.Segment })
-	if mark.Offset == 0 || (at >= 0 && e.verifyLocked(at+1, mark) == nil) {
+	if mark.Offset == 0 || (at >= 0 && e.mu.segments[at].begins(mark) &&
+		e.verifyLocked(at+1, mark) == nil) {
 		return e.cutLocked(mark)
 	}
 	doc := missingEvents{Segment: mark.Segment, Offset: mark.Offset, Seq: mark.Seq,
@@ -104,6 +105,13 @@ func (e *EventFiles) Install(mark EventMark) error {
 		return err
 	}
 	return e.beginLocked(mark, doc)
+}
+
+// begins reports whether the segment begins as the one does that m ends in. Of one with a hole nothing
+// else vouches for its header: MISSING may be newer than the file, and nodes end theirs at different
+// sizes.
+func (s *segment) begins(m EventMark) bool {
+	return s.first == m.Begin && s.prevBytes == m.PrevBytes && s.prevSum == m.PrevSum
 }
 
 // setAsideLocked makes pieces of all segments, or drops those with a hole.

@@ -342,14 +342,20 @@ func (e *EventFiles) Retain(maxBytes int64, floor uint64) error {
 	e.dropChunksLocked()
 	e.mu.Unlock()
 
-	var err error
-	if len(drop) > 0 { // what is in front of these is not wanted either
-		err = e.endFill()
+	for _, s := range drop { // the oldest first, so that no crash and no error leaves a gap
+		if err := errors.Join(s.close(), os.Remove(s.path)); err != nil {
+			return err
+		}
 	}
-	for _, s := range drop { // the oldest first, so that a crash leaves no gap
-		err = errors.Join(err, s.close(), os.Remove(s.path))
+	if len(drop) == 0 || e.Complete() {
+		return nil
 	}
-	return err
+	// What is in front of these is not wanted either. MISSING goes last, and durably so: a restart
+	// must not find the file that had a hole, and take it for whole.
+	if err := syncPath(e.cfg.Dir); err != nil {
+		return err
+	}
+	return e.endFill()
 }
 
 // dropChunksLocked forgets chunks of files that are gone.
