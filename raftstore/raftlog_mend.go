@@ -8,6 +8,7 @@ import (
 
 	walfile "github.com/hashicorp/raft-wal/segment"
 	"github.com/hashicorp/raft-wal/types"
+	"golang.org/x/sys/unix"
 )
 
 // mendTail brings the newest file into a state that raft-wal goes on from, before it opens it. A
@@ -24,7 +25,10 @@ func mendTail(dir string, meta *metaFile, found *foundLog) error {
 	}
 	if found.cut {
 		// raft-wal would write over what is left of the batch, and leave the rest behind it.
-		return cutWAL(path, found.tailEnd.end, int64(found.tail.SizeLimit))
+		if err := cutWAL(path, found.tailEnd.end, int64(found.tail.SizeLimit)); err != nil {
+			return err
+		}
+		return takeSpace(path, int64(found.tail.SizeLimit))
 	}
 	// What a killed process wrote and did not sync is read back from memory. Raft takes what it
 	// reads for stored and answers for it, so it must be stored.
@@ -34,7 +38,19 @@ func mendTail(dir string, meta *metaFile, found *foundLog) error {
 	if found.tailEnd.sealed {
 		return mendSeal(path, meta, found)
 	}
-	return nil
+	return takeSpace(path, int64(found.tail.SizeLimit))
+}
+
+// takeSpace gives the newest file all its space again, as raft-wal takes it for a file that it makes: a
+// process that died while it made one leaves it short, and a cut leaves holes. What is not to be had
+// is left out: a disk that fills up then stops the node in the middle of the file, and not at its end.
+func takeSpace(path string, size int64) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	_ = unix.Fallocate(int(f.Fd()), 0, 0, size)
+	return f.Close()
 }
 
 // mendSeal finishes a change of file as raft-wal would have done it. As of v0.4.1 a crash between the

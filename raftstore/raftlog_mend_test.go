@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/raft-wal/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // stuckMeta stops changing the list of files, as a crash before the change would.
@@ -145,4 +146,39 @@ func TestAFileThatWasFoundEmptyIsMarked(t *testing.T) {
 	_, err = OpenRaftLog(image)
 	require.ErrorAs(t, err, &lost)
 	assert.Equal(t, "entry 20 was durable, and the log ends at 0", lost.Reason)
+}
+
+// TestAMendedFileHasAllItsSpace looks at the blocks of the newest file after a start that found it
+// short, as a process leaves it that dies while it makes it, or with a torn batch.
+func TestAMendedFileHasAllItsSpace(t *testing.T) {
+	t.Parallel()
+	c := testLogConfig(t, t.TempDir())
+	l := openTestLog(t, c)
+	files, err := filepath.Glob(filepath.Join(c.Dir, "*.wal"))
+	require.NoError(t, err)
+	require.Len(t, files, 1)
+	name := filepath.Base(files[0])
+	short := testLogConfig(t, copyTree(t, c.Dir))
+	require.NoError(t, os.Truncate(filepath.Join(short.Dir, name), 0))
+
+	require.NoError(t, l.SetUint64([]byte(keyTerm), 1))
+	storeRange(t, l, 1, 20, 1)
+	torn := testLogConfig(t, copyTree(t, c.Dir))
+	f, err := os.OpenFile(filepath.Join(torn.Dir, name), os.O_RDWR, 0)
+	require.NoError(t, err)
+	entry := []byte{walEntry, 0, 0, 0, 0, 0x20, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1}
+	_, err = f.WriteAt(entry, walkedTail(t, c.Dir).tailEnd.end)
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+
+	for want, conf := range map[uint64]LogConfig{0: short, 20: torn} {
+		l := openTestLog(t, conf)
+		last, err := l.LastIndex()
+		require.NoError(t, err)
+		require.Equal(t, want, last)
+		var st unix.Stat_t
+		require.NoError(t, unix.Stat(filepath.Join(conf.Dir, name), &st))
+		assert.EqualValues(t, conf.SegmentBytes, st.Size)
+		assert.GreaterOrEqual(t, st.Blocks*512, int64(conf.SegmentBytes), "log to %d", want)
+	}
 }
