@@ -111,6 +111,9 @@ func (s *BodyStore) open() (*badger.DB, error) {
 	if err := s.checkSpace(); err != nil {
 		return nil, err
 	}
+	if err := dropEmptyLogs(s.cfg.Dir); err != nil {
+		return nil, fmt.Errorf("open the bodies in %s: %w", s.cfg.Dir, err)
+	}
 	db, err := badger.OpenManaged(bodyOptions(s.cfg.Dir, s.cfg.Logger))
 	if err != nil {
 		return nil, damaged(s.cfg.Dir, "badger cannot open it: %v", err)
