@@ -188,6 +188,14 @@ func (f *Folder) SetLetIn(cluster string, term uint64) error {
 	return f.changeLocked(func(next *Identity) { next.letIn(cluster, term) })
 }
 
+// SetFormed remembers that this node may take part and with whom it forms the cluster. It returns nil
+// once that is durable, or the error of the file system; then the old one stands.
+func (f *Folder) SetFormed(with string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.changeLocked(func(next *Identity) { next.formed(with) })
+}
+
 // changeLocked replaces IDENTITY when change changes it. It fails as SetLetIn.
 func (f *Folder) changeLocked(change func(*Identity)) error {
 	path, next := f.Path(identityFile), f.mu.identity

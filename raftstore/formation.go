@@ -51,7 +51,8 @@ func raftConfig(c Config, id raft.ServerID, leads chan<- bool) *raft.Config {
 // peers nor anybody to join. All others wait for runFormation. It fails with the error of the disk.
 //
 // IDENTITY is written first: when the process dies before raft has its configuration, the next start
-// finds a folder that was let in to no cluster and holds nothing, and goes on from here.
+// finds a folder that was let in to no cluster and holds nothing, or raft's term alone, and goes on
+// from here.
 func form(c Config, conf *raft.Config, p *parts) error {
 	if !c.alone() {
 		return nil
@@ -60,13 +61,20 @@ func form(c Config, conf *raft.Config, p *parts) error {
 	if err != nil {
 		return fmt.Errorf("look for raft's state: %w", err)
 	}
-	if exists || p.identity.Identity().ClusterID != "" {
+	id := p.identity.Identity()
+	if id.ClusterID != "" {
 		return nil
+	}
+	servers := []raft.Server{{ID: conf.LocalID, Address: p.transport.LocalAddr()}}
+	if exists {
+		if term, err := p.log.GetUint64([]byte(keyTerm)); err != nil || term > 1 || !id.LetIn {
+			return err // it voted for somebody, or there is more than that term
+		}
+		return finishFirst(p, raft.Configuration{Servers: servers})
 	}
 	if err := p.identity.SetLetIn("", 0); err != nil {
 		return err
 	}
-	servers := []raft.Server{{ID: conf.LocalID, Address: p.transport.LocalAddr()}}
 	err = raft.BootstrapCluster(conf, p.log, p.log, p.checkpoints, p.transport,
 		raft.Configuration{Servers: servers})
 	if err != nil && !errors.Is(err, raft.ErrCantBootstrap) {

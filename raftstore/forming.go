@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,9 +19,13 @@ import (
 // a configuration, and asks the others of its list what they know, until it is a member:
 //
 //   - Somebody knows a cluster: this node never forms one, and asks its leader to be let in (join.go).
-//   - A majority of the list, itself included, is empty or forming and has the same list, and nobody
-//     has another: it writes the first configuration. All nodes write the same.
+//   - A majority of the list, itself included, is empty or forms the cluster with this very folder, and
+//     nobody has another list: it notes durably whose folders those are, and writes the first
+//     configuration. All nodes write the same.
 //   - Else it waits, and says for what.
+//
+// A node that forms without this folder does not count: it may be one that was cut off early, and knows
+// nothing of what the others agreed since, among them perhaps the folder that this node lost.
 //
 // So two nodes whose lists differ never form anything, and one whose folder was wiped finds its
 // cluster in place of making a second.
@@ -47,6 +50,8 @@ type formingAnswer struct {
 	Members []string `json:"members"`
 	// Heard has the folder under which each other node asked first.
 	Heard map[string]string `json:"heard"`
+	// With has the folder of each other node with which this one forms the cluster.
+	With map[string]string `json:"with"`
 }
 
 // formingQuestion is who asks.
@@ -61,6 +66,7 @@ type forming struct {
 	mu      sync.Mutex
 	waiting string            // for what the node waits; "" when for nothing
 	heard   map[string]string // folder of each node of the list that asked
+	refused int               // how often raft refused to begin
 }
 
 // waitFor notes for what the node waits; it reports whether that is new.
@@ -90,6 +96,21 @@ func (f *forming) hear(q formingQuestion, empty bool) {
 	}
 }
 
+// refuse notes that raft refused to begin, and reports whether that is once too often.
+func (f *forming) refuse() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refused++
+	return f.refused%finishAfter == 0
+}
+
+// missesFirst reports whether raft began without a configuration, and nobody sends it one.
+func (f *forming) missesFirst() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.refused >= finishAfter
+}
+
 func (f *forming) folders() map[string]string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -110,7 +131,7 @@ func (s *Store) formingAnswer() formingAnswer {
 	id := s.parts.identity.Identity()
 	a := formingAnswer{
 		Node: s.cfg.Node, Folder: id.Folder, State: stateEmpty, Cluster: s.clusterText(),
-		Peers: peersText(s.cfg.Peers), Heard: s.forming.folders(),
+		Peers: peersText(s.cfg.Peers), Heard: s.forming.folders(), With: parseFolders(id.FormedWith),
 	}
 	switch {
 	case a.Cluster != "":
@@ -231,7 +252,7 @@ func (s *Store) formOnce(ctx context.Context) string {
 	case ctx.Err() != nil:
 		return ""
 	case step.form:
-		if err := s.bootstrap(); err != nil {
+		if err := s.bootstrap(step.with); err != nil {
 			s.fail(err)
 		}
 		return ""
@@ -272,13 +293,15 @@ func (s *Store) askForming(ctx context.Context, own formingAnswer, addrs []strin
 // formingStep is what a node that is no member does next: form, ask the leader at an address, or wait.
 type formingStep struct {
 	form     bool
+	with     map[string]string // the folders of those with whom it forms
 	leaderAt string
 	why      string // it waits for this
 }
 
 // decideForming is the rule. answers are of other nodes, one of each.
 func decideForming(own formingAnswer, list []Peer, answers []formingAnswer) formingStep {
-	var formed, same []string
+	var formed, same, apart []string
+	with := map[string]string{}
 	cluster, leaderAt := own.Cluster, ""
 	for _, a := range answers {
 		switch {
@@ -309,37 +332,25 @@ func decideForming(own formingAnswer, list []Peer, answers []formingAnswer) form
 			return formingStep{why: fmt.Sprintf("node %s has another list of peers: %q there, %q here; "+
 				"give all nodes the same", a.Node, a.Peers, own.Peers)}
 		}
-		if before := a.Heard[own.Node]; before != "" && before != own.Folder && a.State != stateEmpty {
+		before := cmp.Or(a.With[own.Node], a.Heard[own.Node])
+		switch {
+		case a.State == stateEmpty || a.With[own.Node] == own.Folder:
+			same, with[a.Node] = append(same, a.Node), a.Folder
+		case before != "" && before != own.Folder:
 			return formingStep{why: fmt.Sprintf("node %s knew this one with another data folder: it waits "+
 				"until the others have formed the cluster", a.Node)}
+		default:
+			apart = append(apart, fmt.Sprintf("%s began to form the cluster with %s", a.Node,
+				strings.Join(slices.Sorted(maps.Keys(a.With)), ", ")))
 		}
-		same = append(same, a.Node)
 	}
 	need := len(list)/2 + 1
 	if len(same)+1 >= need {
-		return formingStep{form: true}
+		return formingStep{form: true, with: with}
+	}
+	if len(apart) > 0 {
+		return formingStep{why: strings.Join(apart, "; ") + ", and lets this node in when those run"}
 	}
 	return formingStep{why: fmt.Sprintf("%d of %s must run to form the cluster; heard so far: %s", need,
 		own.Peers, strings.Join(append(same, own.Node), ", "))}
-}
-
-// bootstrap writes the first configuration. A crash behind the first step leaves a folder that was
-// let in and holds nothing: the next start comes here again, or joins those who did it meanwhile.
-func (s *Store) bootstrap() error {
-	if err := s.parts.identity.SetLetIn("", 0); err != nil {
-		return fmt.Errorf("form the cluster: %w", err)
-	}
-	err := s.raft().BootstrapCluster(firstConfiguration(s.cfg.Peers)).Error()
-	switch {
-	case errors.Is(err, raft.ErrCantBootstrap): // raft voted already, for one who did it before
-	case errors.Is(err, raft.ErrRaftShutdown):
-		return nil
-	case err != nil:
-		return fmt.Errorf("write the first configuration: %w", err)
-	}
-	if s.gate != nil {
-		s.gate.letIn(0)
-	}
-	s.log.Info("forming the cluster", "peers", peersText(s.cfg.Peers))
-	return nil
 }

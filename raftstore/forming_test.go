@@ -40,12 +40,23 @@ func TestTheRuleOfForming(t *testing.T) {
 	knew := func(folder string) func(*formingAnswer) {
 		return func(a *formingAnswer) { a.Heard = map[string]string{"n1": folder} }
 	}
+	with := func(folder string) func(*formingAnswer) {
+		return func(a *formingAnswer) { a.With = map[string]string{"n1": folder} }
+	}
 	inCluster := own
 	inCluster.Cluster, inCluster.State = "c1", stateFormed
 	for _, c := range []rule{
 		{"nobody", own, nil, formingStep{why: "2 of n1=a:1,n2=b:1,n3=c:1 must run"}},
 		{"one empty", own, []formingAnswer{node("n2", stateEmpty)}, formingStep{form: true}},
-		{"one forming", own, []formingAnswer{node("n2", stateForming)}, formingStep{form: true}},
+		{"one forming with this", own, []formingAnswer{node("n2", stateForming, with("f1"))},
+			formingStep{form: true}},
+		{"one forming without this", own, []formingAnswer{node("n2", stateForming)},
+			formingStep{why: "n2 began to form the cluster with"}},
+		{"one forming without this and one empty", own, []formingAnswer{node("n2", stateForming),
+			node("n3", stateEmpty)}, formingStep{form: true}},
+		{"one forming with another folder of this", own, []formingAnswer{
+			node("n2", stateForming, with("f0")), node("n3", stateEmpty)},
+			formingStep{why: "knew this one with another data folder"}},
 		{"another list", own, []formingAnswer{node("n2", stateEmpty), node("n3", stateEmpty, other)},
 			formingStep{why: "node n3 has another list of peers"}},
 		{"formed", own, []formingAnswer{node("n2", stateFormed), node("n3", stateEmpty)},
@@ -64,14 +75,13 @@ func TestTheRuleOfForming(t *testing.T) {
 			formingStep{why: "no member of its cluster answers"}},
 		{"known with another folder", own, []formingAnswer{node("n2", stateForming, knew("f0"))},
 			formingStep{why: "knew this one with another data folder"}},
-		{"known with this folder", own, []formingAnswer{node("n2", stateForming, knew("f1"))},
-			formingStep{form: true}},
 		{"two fresh starts", own, []formingAnswer{node("n2", stateEmpty, knew("f0"))},
 			formingStep{form: true}},
 	} {
 		got := decideForming(c.own, list, c.answers)
 		assert.Contains(t, got.why, c.want.why, c.name)
-		got.why, c.want.why = "", ""
+		assert.Equal(t, got.form, len(got.with) > 0, c.name)
+		got.why, c.want.why, got.with = "", "", nil
 		assert.Equal(t, c.want, got, c.name)
 	}
 	joins := own
@@ -170,7 +180,7 @@ func TestFormsInAnyOrder(t *testing.T) {
 						return all == 3
 					})
 					for _, n := range c.nodes {
-						assert.True(t, n.identity.Identity().LetIn, n.name)
+						c.eventually(n.name+" was told", func() bool { return n.identity.Identity().LetIn })
 					}
 					c.sameDigests()
 				})
@@ -319,5 +329,73 @@ func TestDeathWhileForming(t *testing.T) {
 		require.NoError(t, one.identity.SetLetIn("", 0))
 		c.start(one)
 		c.stock(c.leader(), 3, "A")
+	})
+}
+
+// TestDeathInsideBootstrap starts nodes that died inside raft's BootstrapCluster: they have raft's
+// term and nothing else, which raft takes for a cluster that is there. All of them, one of them, and
+// a node alone.
+func TestDeathInsideBootstrap(t *testing.T) {
+	t.Parallel()
+	died := func(c *cluster, n *node, with string) {
+		require.NoError(c.t, n.identity.SetFormed(with))
+		require.NoError(c.t, n.log.SetUint64([]byte(keyTerm), 1))
+	}
+	for _, count := range []int{1, 2, 3} {
+		t.Run(fmt.Sprint(count, " of 3"), func(t *testing.T) {
+			t.Parallel()
+			fresh(t, func(t *testing.T, c *cluster) {
+				folders := map[string]string{}
+				for _, n := range c.nodes {
+					folders[n.name] = n.identity.Identity().Folder
+				}
+				for _, n := range c.nodes[:count] {
+					died(c, n, foldersText(folders))
+				}
+				for _, n := range c.nodes {
+					c.start(n)
+				}
+				c.stock(c.leader(), 3, "A")
+				c.sameDigests()
+				for _, n := range c.nodes {
+					assert.Equal(t, int64(3), c.available(n, false, "A"))
+				}
+			})
+		})
+	}
+	inBubble(t, 0, nil, func(t *testing.T, c *cluster) {
+		one := c.add("n1")
+		one.listed, one.join = nil, nil
+		died(c, one, "")
+		c.start(one)
+		c.stock(c.leader(), 3, "A")
+	})
+}
+
+// TestAWipedNodeDoesNotFormWithOneThatWasCutOff is why a node that forms counts only for the folders
+// that it formed with. n1 and n2 form, and n2 is cut off at once; n1 and n3 sell. Then n1 is down, n3
+// loses its disk, and n2 comes back, which knows of no cluster: the two are a majority without the sale.
+func TestAWipedNodeDoesNotFormWithOneThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	fresh(t, func(t *testing.T, c *cluster) {
+		n1, n2, n3 := c.nodes[0], c.nodes[1], c.nodes[2]
+		require.NoError(t, n2.identity.SetFormed(foldersText(map[string]string{
+			"n1": n1.identity.Identity().Folder}))) // and died there
+		c.start(n1)
+		c.start(n3)
+		c.stock(c.leader(), 7, "A")
+		c.accept(c.leader(), reserve("sale", "A", 5, time.Hour))
+		c.kill(n1)
+		c.kill(n3)
+		c.wipe(n3)
+		c.start(n2)
+		c.start(n3)
+		time.Sleep(time.Minute)
+		for _, n := range []*node{n2, n3} {
+			assert.Empty(t, n.leaderName(), "%s: a majority without the sale", n.name)
+		}
+		assert.Contains(t, n3.Ready()[0].Detail, "n2 began to form the cluster with n1")
+		c.start(n1)
+		assert.Equal(t, int64(2), c.available(c.leader(), false, "A"), "what was acknowledged stands")
 	})
 }

@@ -31,6 +31,9 @@ type Identity struct {
 	// LetIn says that this incarnation may take part: it formed the cluster, or the leader let it in.
 	// It is on the disk before raft hears of anybody.
 	LetIn bool `json:"let_in"`
+	// FormedWith has the folders with which this node formed the cluster, as foldersText gives them; ""
+	// for one that did not form it. It is on the disk before its first vote.
+	FormedWith string `json:"formed_with,omitempty"`
 	// SinceTerm is the term in which the leader let it in; it votes only in later ones.
 	SinceTerm uint64 `json:"since_term"`
 }
@@ -66,6 +69,14 @@ func (i *Identity) letIn(cluster string, term uint64) {
 	}
 }
 
+// formed notes that the folder forms the cluster with others; what it noted first stands.
+func (i *Identity) formed(with string) {
+	i.letIn("", 0)
+	if i.FormedWith == "" {
+		i.FormedWith = with
+	}
+}
+
 // identityKeeper keeps what a node knows of itself, durably. Its twin in memory is MemIdentity.
 type identityKeeper interface {
 	Identity() Identity
@@ -73,6 +84,9 @@ type identityKeeper interface {
 	SetClusterID(id string) error
 	// SetLetIn returns nil once it is durable that the node may take part.
 	SetLetIn(cluster string, term uint64) error
+	// SetFormed returns nil once it is durable that the node may take part, and with whom it forms the
+	// cluster.
+	SetFormed(with string) error
 }
 
 // ForeignFolderError says that a folder belongs to another node.

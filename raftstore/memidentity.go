@@ -32,6 +32,14 @@ func (m *MemIdentity) SetClusterID(id string) error {
 	return nil
 }
 
+// SetFormed never fails.
+func (m *MemIdentity) SetFormed(with string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.identity.formed(with)
+	return nil
+}
+
 // SetLetIn fails as SetClusterID.
 func (m *MemIdentity) SetLetIn(cluster string, term uint64) error {
 	m.mu.Lock()

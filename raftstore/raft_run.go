@@ -196,5 +196,8 @@ func (s *Store) realign() error {
 	if applied := s.machine.applied.Load(); applied > meta.Index {
 		s.machine.replayTo = applied
 	}
+	if err := s.finishForming(); err != nil {
+		return err
+	}
 	return AlignLog(s.parts.log, meta, has, filepath.Join(s.cfg.Dir, logFolder))
 }
