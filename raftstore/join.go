@@ -132,8 +132,10 @@ func (s *Store) letIn(ctx context.Context, q joinQuestion, a *joinAnswer) error 
 		a.Why = "the node that was asked does not lead"
 		return nil
 	}
-	s.changes.Lock()
-	defer s.changes.Unlock()
+	if err := s.changes.take(ctx); err != nil {
+		return err
+	}
+	defer s.changes.give()
 	id := Identity{Node: q.Node, Incarnation: q.Incarnation, Folder: q.Folder}
 	a.Cluster = s.clusterText()
 	member, isMember := s.memberNamed(q.Node)

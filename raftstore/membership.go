@@ -267,8 +267,10 @@ func (s *Store) makeChange(ctx context.Context, c memberChange) (changeAnswer, e
 	if !s.opened() {
 		return changeAnswer{}, &NoLeaderError{Why: "the node that was asked does not lead", After: retrySoon}
 	}
-	s.changes.Lock()
-	defer s.changes.Unlock()
+	if err := s.changes.take(ctx); err != nil {
+		return changeAnswer{}, err
+	}
+	defer s.changes.give()
 	switch c.Do {
 	case changeAdd:
 		return changeAnswer{}, s.addMember(ctx, c)

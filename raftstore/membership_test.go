@@ -250,3 +250,20 @@ func TestConfigurationFollowsAMember(t *testing.T) {
 		c.sameDigests()
 	})
 }
+
+// TestAChangeDoesNotWaitForEverBehindAnother asks for a change while one is being made that hangs.
+func TestAChangeDoesNotWaitForEverBehindAnother(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 3, nil, func(t *testing.T, c *cluster) {
+		leader := c.leader()
+		time.Sleep(5 * time.Second)
+		require.NoError(t, leader.changes.take(t.Context()))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := leader.AddMember(ctx, "n4", "127.0.0.4:1")
+		assert.Equal(t, "no-leader ", codeAt(err))
+		assert.ErrorContains(t, err, "another change of the members")
+		leader.changes.give()
+		require.NoError(t, leader.AddMember(t.Context(), "n4", "127.0.0.4:1"))
+	})
+}

@@ -47,8 +47,10 @@ func (s *Store) runSteward(ctx context.Context) {
 func (s *Store) steward(ctx context.Context, near map[raft.ServerID]int) error {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProposeTimeout)
 	defer cancel()
-	s.changes.Lock()
-	defer s.changes.Unlock()
+	if err := s.changes.take(ctx); err != nil {
+		return err
+	}
+	defer s.changes.give()
 	errs := []error{s.enrolHeard(ctx)}
 	for _, m := range s.configured() {
 		if m.Suffrage == raft.Voter {

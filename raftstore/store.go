@@ -27,7 +27,7 @@ type Store struct {
 	nodes   *directory
 	gate    *gate // nil: the node took part before this start
 	forming forming
-	changes sync.Mutex // one change of the members at a time
+	changes turn // one change of the members at a time
 
 	running atomic.Pointer[raftRun] // see raft; nil before start
 	intake  *intake                 // what every raft of this node is given to talk to the others
@@ -91,6 +91,7 @@ func newStore(c Config) *Store {
 	s := &Store{
 		cfg: c, log: c.Logger, nodes: newDirectory(c.Peers), began: time.Now(),
 		leads: make(chan bool, 16), dead: make(chan struct{}), reopens: make(chan string, 1),
+		changes: make(turn, 1),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.closing = s.ctx.Done()
