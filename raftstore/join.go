@@ -109,6 +109,8 @@ func (s *Store) takePart(cluster string, term uint64) error {
 
 // handleJoin is the answer to callJoin.
 func (s *Store) handleJoin(ctx context.Context, body []byte) []byte {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.ProposeTimeout) // nobody waits for longer
+	defer cancel()
 	var q joinQuestion
 	a := joinAnswer{Verdict: joinWait}
 	if err := json.Unmarshal(body, &q); err != nil || !validNode(q.Node) || q.Incarnation == 0 {

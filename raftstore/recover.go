@@ -51,9 +51,9 @@ func (f *LostFolder) identity() (id Identity, err error) {
 // identity already and never took part: then nothing is done.
 //
 // It fails with *ForeignClusterError when the folder is another cluster's, or an error of the file
-// system; nothing is ever deleted. When the process dies half way, IDENTITY is the last that was
-// moved: a start finds the old identity without its data, which it refuses, or an empty folder, which
-// the leader refuses, and this can be run again.
+// system; nothing is ever deleted but the ballast, whose space may be what IDENTITY needs. When the
+// process dies half way, IDENTITY is the last that was moved: a start finds the old identity without
+// its data, which it refuses, or an empty folder, which the leader refuses, and this can be run again.
 func (f *LostFolder) BeginAnew(r Recovery) (kept string, err error) {
 	id, err := f.identity()
 	if err == nil {
@@ -63,6 +63,9 @@ func (f *LostFolder) BeginAnew(r Recovery) (kept string, err error) {
 		if id.Incarnation == r.Incarnation && id.ClusterID == r.Cluster && !id.LetIn {
 			return "", nil
 		}
+	}
+	if _, err = FreeBallast(f.dir); err != nil {
+		return "", err
 	}
 	if kept, err = f.keep(); err != nil {
 		return kept, err

@@ -48,11 +48,14 @@ func TestRecoverKeepsWhatWasThere(t *testing.T) {
 			require.ErrorAs(t, err, &locked, "it runs")
 			require.NoError(t, f.Close())
 			spoil(t, dir)
+			scribble(t, filepath.Join(dir, ballastFile))
 
 			kept, err := beginAnew(t, dir, 2)
 			require.NoError(t, err)
 			assert.Equal(t, filepath.Join(dir, "lost-1"), kept)
 			assert.FileExists(t, filepath.Join(kept, logFolder, "segment"))
+			assert.NoFileExists(t, filepath.Join(kept, ballastFile), "it would keep the disk full")
+			assert.NoFileExists(t, filepath.Join(dir, ballastFile))
 			id := identityIn(t, dir)
 			assert.Equal(t, Identity{Node: "n3", Incarnation: 2, Format: folderFormat,
 				ClusterID: lostCluster, Folder: id.Folder}, id)

@@ -17,7 +17,7 @@ func (a *app) clusterCommand() *cobra.Command {
 			"leader, when a member is unhealthy or when the members' states differ.",
 		Args: cobra.NoArgs,
 	}, clusterStatus), a.clusterAdd(), a.clusterRemove(), a.clusterTransfer(), a.clusterRecover(),
-		a.certificateCommand())
+		a.clusterFreeBallast(), a.certificateCommand())
 }
 
 func clusterStatus(ctx context.Context, s session, _ []string) error {

@@ -89,9 +89,10 @@ the node's machine, while the node is stopped, with the settings of its serve (-
   holdfast serve --node n3 --data d3 --peers "$P"
 
 The node begins anew under its name and the next incarnation: what it promised under the last one
-cannot be told any more. What is in the folder is moved into lost-1, lost-2, … in it; delete that when
-the node is well. Started again, the node catches up without a vote and then gets it back. A second
-run does nothing more. Refused while the node runs, and for a member that the others hear.`
+cannot be told any more. What is in the folder is moved into lost-1, lost-2, … in it, all but the
+file BALLAST, which is deleted; delete the rest when the node is well. Started again, the node
+catches up without a vote and then gets it back. A second run does nothing more. Refused while the
+node runs, and for a member that the others hear.`
 
 func (a *app) clusterRecover() *cobra.Command {
 	c := &cobra.Command{

@@ -168,10 +168,12 @@ func TestADiskThatStopsANode(t *testing.T) {
 	}
 	assert.NotZero(t, node.wait())
 	assert.Contains(t, node.stderr(), "no space left on device")
-	assert.Contains(t, node.stderr(), "what to do: free space on that disk (the file BALLAST")
+	assert.Contains(t, node.stderr(), "what to do: free space on that disk (`holdfast cluster free-ballast`")
 	assert.Contains(t, node.stderr(), data)
 
-	require.NoError(t, os.Remove(filepath.Join(data, "BALLAST")))
+	freed, _, text := runHere(t, "cluster", "free-ballast", "--data", data)
+	require.Equal(t, exitOK, freed, text)
+	require.NoFileExists(t, filepath.Join(data, "BALLAST"))
 	node = startProcess(t, args...)
 	ask = node.client()
 	var stock client.Stock

@@ -77,8 +77,8 @@ func explain(err error) error {
 		return &StopError{Err: err, Final: true, Do: "give --skip-entry as the nodes' own logs have it, " +
 			"or leave it out"}
 	case errors.Is(err, syscall.ENOSPC):
-		return &StopError{Err: err, Do: "free space on that disk (the file BALLAST in the data folder " +
-			"may go) and start again; nothing that was acknowledged is lost"}
+		return &StopError{Err: err, Do: "free space on that disk (`holdfast cluster free-ballast` gives " +
+			"some) and start again; nothing that was acknowledged is lost"}
 	case errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM), errors.Is(err, syscall.EROFS):
 		return &StopError{Err: err, Do: "give the user that runs holdfast the right to write there"}
 	}
