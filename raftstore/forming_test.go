@@ -399,3 +399,17 @@ func TestAWipedNodeDoesNotFormWithOneThatWasCutOff(t *testing.T) {
 		assert.Equal(t, int64(2), c.available(c.leader(), false, "A"), "what was acknowledged stands")
 	})
 }
+
+// TestTwoFoldersUnderOneName has another folder enrolled under the name of a node that formed the
+// cluster: it stops, for both would vote under one id.
+func TestTwoFoldersUnderOneName(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 3, nil, func(t *testing.T, c *cluster) {
+		leader := c.leader()
+		twin := c.follower(leader)
+		c.accept(leader, &engine.Enrol{Node: twin.name, Incarnation: 1, Folder: [16]byte{1}})
+		var used *UsedNameError
+		require.ErrorAs(t, c.refusesToRun(twin), &used)
+		assert.Equal(t, uint64(1), used.Incarnation)
+	})
+}

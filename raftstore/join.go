@@ -288,6 +288,11 @@ func (s *Store) introduce(own identityKeeper) peerSelf {
 			e, _ := s.enrolment(node)
 			return uint64(e.Incarnation)
 		},
+		folder: func() [16]byte { return own.Identity().FolderID() },
+		stranger: func(node string, incarnation uint64, folder [16]byte) bool {
+			e, _ := s.enrolment(node)
+			return uint64(e.Incarnation) == incarnation && e.Folder != [16]byte{} && e.Folder != folder
+		},
 		hear: s.nodes.hear,
 	}
 }
@@ -308,8 +313,23 @@ func (r report) takesPart(id raft.ServerID, now time.Time) bool {
 // heedReplaced stops the node when another says that it was made anew since.
 func (s *Store) heedReplaced(err error) {
 	var replaced *replacedError
-	if errors.As(err, &replaced) {
-		s.fail(&UsedNameError{Node: s.cfg.Node, Cluster: s.clusterText(),
-			Incarnation: s.parts.identity.Identity().Incarnation + 1})
+	if !errors.As(err, &replaced) {
+		return
+	}
+	known := s.parts.identity.Identity().Incarnation
+	if !replaced.twin {
+		known++
+	}
+	s.fail(&UsedNameError{Node: s.cfg.Node, Cluster: s.clusterText(), Incarnation: known})
+}
+
+// heedEnrolment stops the node when the members agreed that another folder has its name: two were
+// started under it, and the other was heard first. Both would vote and acknowledge under one id.
+func (s *Store) heedEnrolment() {
+	id := s.parts.identity.Identity()
+	known, ok := s.enrolment(id.Node)
+	if ok && id.LetIn && !mayClaim(known, id) && uint64(known.Incarnation) >= id.Incarnation {
+		s.fail(&UsedNameError{Node: id.Node, Cluster: s.clusterText(),
+			Incarnation: uint64(known.Incarnation)})
 	}
 }

@@ -70,6 +70,9 @@ type peerSelf struct {
 	incarnation func() uint64   // 0 until the node was let in
 	// enrolled is the incarnation under which another node takes part now, 0 when that is not known.
 	enrolled func(node string) uint64
+	folder   func() [16]byte // random id of this node's data folder
+	// stranger reports whether another folder takes part under a node's name and incarnation.
+	stranger func(node string, incarnation uint64, folder [16]byte) bool
 	hear     func(node, addr string) // where a node says that it is reached
 }
 
@@ -174,6 +177,12 @@ func (s peerSelf) filled() peerSelf {
 	if s.enrolled == nil {
 		s.enrolled = func(string) uint64 { return 0 }
 	}
+	if s.folder == nil {
+		s.folder = func() (none [16]byte) { return none }
+	}
+	if s.stranger == nil {
+		s.stranger = func(string, uint64, [16]byte) bool { return false }
+	}
 	if s.hear == nil {
 		s.hear = func(string, string) {}
 	}
@@ -181,8 +190,9 @@ func (s peerSelf) filled() peerSelf {
 }
 
 // hello is what both sides say first, the caller with a kind in front and the other with a status:
-// the versions that it speaks, the length of the rest, cluster id, incarnation, name, and the address
-// that it was given, if any. A reader passes over what a later build adds behind them.
+// the versions that it speaks, the length of the rest, cluster id, incarnation, name, the address that
+// it was given, if any, and the id of its folder. A reader passes over what a later build adds behind
+// them.
 func (p *peerPort) hello(first byte) []byte {
 	id := p.self.cluster()
 	rest := binary.LittleEndian.AppendUint64(id[:], p.self.incarnation())
@@ -192,6 +202,8 @@ func (p *peerPort) hello(first byte) []byte {
 		addr = "" // it is only a help
 	}
 	rest = append(append(rest, byte(len(addr))), addr...)
+	folder := p.self.folder()
+	rest = append(rest, folder[:]...)
 	b := []byte{first, p.versions.min, p.versions.max}
 	return append(binary.LittleEndian.AppendUint16(b, uint16(len(rest))), rest...)
 }
@@ -201,6 +213,7 @@ const (
 	helloVersion     byte = 1
 	helloCluster     byte = 2
 	helloIncarnation byte = 3
+	helloFolder      byte = 4
 	helloName        byte = 16
 )
 
@@ -239,6 +252,8 @@ func (p *peerPort) judge(h hello) byte {
 		return helloName
 	case h.incarnation > 0 && h.incarnation < p.self.enrolled(h.node):
 		return helloIncarnation
+	case h.incarnation > 0 && p.self.stranger(h.node, h.incarnation, h.folder):
+		return helloFolder
 	}
 	return helloOK
 }
@@ -255,6 +270,8 @@ func helloError(status byte, node string) error {
 	case helloName:
 		return fmt.Errorf("node %q: name and certificate do not belong together; what to do: see "+
 			"that peer.tls.pins has each pin under the right name and that no node has another's key", node)
+	case helloFolder:
+		return fmt.Errorf("node %q takes part with another data folder: two run under one name", node)
 	case helloIncarnation:
 		return fmt.Errorf("node %q was made anew since: an older incarnation of it may not take part",
 			node)
@@ -264,9 +281,16 @@ func helloError(status byte, node string) error {
 
 // replacedError says that another node refused this one, which was made anew under a higher
 // incarnation: what runs here is the folder of the old one.
-type replacedError struct{ by string }
+type replacedError struct {
+	by   string
+	twin bool // under the same incarnation: another folder was let in before this one was known
+}
 
 func (e *replacedError) Error() string {
+	if e.twin {
+		return fmt.Sprintf("node %q says that another data folder takes part under the name of this node",
+			e.by)
+	}
 	return fmt.Sprintf("node %q says that this node was made anew since: this folder is of an older "+
 		"incarnation and may not take part", e.by)
 }
@@ -276,6 +300,7 @@ type hello struct {
 	versions    versionRange
 	cluster     [16]byte
 	incarnation uint64
+	folder      [16]byte
 	node, addr  string
 	proven      string // the node's name by its certificate; "" on a plain port
 }
@@ -312,6 +337,10 @@ func readHello(r io.Reader) (hello, error) {
 		}
 		*text, rest = string(rest[1:1+int(rest[0])]), rest[1+int(rest[0]):]
 	}
+	if len(rest) < len(h.folder) {
+		return hello{}, errHello
+	}
+	copy(h.folder[:], rest)
 	return h, nil
 }
 
@@ -350,8 +379,8 @@ func (p *peerPort) sayHello(c net.Conn, kind byte, timeout time.Duration) error 
 	if err != nil {
 		return err
 	}
-	if h.first == helloIncarnation {
-		return &replacedError{by: h.node}
+	if h.first == helloIncarnation || h.first == helloFolder {
+		return &replacedError{by: h.node, twin: h.first == helloFolder}
 	}
 	if h.first != helloOK {
 		return helloError(h.first, h.node)

@@ -199,6 +199,36 @@ func TestAnOlderIncarnationIsRefused(t *testing.T) {
 	assert.NoError(t, c.Close())
 }
 
+// TestATwinIsRefused has two data folders under one name and incarnation: the one that was enrolled
+// is talked to, and the other learns why it is not.
+func TestATwinIsRefused(t *testing.T) {
+	t.Parallel()
+	port := func(node string, folder byte) *peerPort {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		p := openPeerPort(ln, "", node, peerSelf{
+			cluster:     func() [16]byte { return [16]byte{1} },
+			incarnation: func() uint64 { return 1 },
+			folder:      func() [16]byte { return [16]byte{folder} },
+			stranger: func(name string, incarnation uint64, folder [16]byte) bool {
+				return name == "n2" && incarnation == 1 && folder != [16]byte{7}
+			},
+		}, slog.New(slog.DiscardHandler))
+		t.Cleanup(func() { assert.NoError(t, p.close()) })
+		return p
+	}
+	member, real, twin := port("n1", 1), port("n2", 7), port("n2", 8)
+	_, err := twin.dial(member.advertise, kindRaft, time.Second)
+	var replaced *replacedError
+	require.ErrorAs(t, err, &replaced)
+	assert.ErrorContains(t, err, "another data folder takes part under the name of this node")
+	_, err = member.dial(twin.advertise, kindRaft, time.Second)
+	assert.ErrorContains(t, err, "two run under one name")
+	c, err := real.dial(member.advertise, kindRaft, time.Second)
+	require.NoError(t, err)
+	assert.NoError(t, c.Close())
+}
+
 // TestNeighbouringVersionsTalk pairs builds that speak several versions.
 func TestNeighbouringVersionsTalk(t *testing.T) {
 	t.Parallel()

@@ -109,6 +109,7 @@ func (s *Store) runMembers(ctx context.Context) {
 			s.log.Error("the digests of two members differ at the same index")
 		}
 		s.checkDigests()
+		s.heedEnrolment()
 		select {
 		case <-ctx.Done():
 			return
