@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -65,6 +66,7 @@ type formingQuestion struct {
 type forming struct {
 	mu      sync.Mutex
 	waiting string            // for what the node waits; "" when for nothing
+	silent  string            // who did not answer last, and why
 	heard   map[string]string // folder of each node of the list that asked
 	refused int               // how often raft refused to begin
 }
@@ -78,10 +80,25 @@ func (f *forming) waitFor(what string) bool {
 	return changed
 }
 
+// why is for what the node waits, and who does not answer meanwhile.
 func (f *forming) why() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.waiting
+	if f.waiting == "" || f.silent == "" {
+		return f.waiting
+	}
+	return f.waiting + "; " + f.silent
+}
+
+// missing notes which addresses did not answer, and why.
+func (f *forming) missing(faults []error) {
+	text := ""
+	if err := errors.Join(faults...); err != nil {
+		text = strings.ReplaceAll(err.Error(), "\n", "; ")
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.silent = text
 }
 
 // hear notes who asked. While this node is empty the newest folder counts, afterwards the first.
@@ -178,7 +195,7 @@ func (s *Store) runFormation(ctx context.Context) {
 	for len(s.servers()) == 0 {
 		why := s.formOnce(ctx)
 		if s.forming.waitFor(why) && why != "" {
-			s.log.Info("not a member yet", "waiting", why)
+			s.log.Info("not a member yet", "waiting", s.forming.why())
 		}
 		select {
 		case <-ctx.Done():
@@ -214,7 +231,9 @@ func (s *Store) whetherRemoved(ctx context.Context) string {
 			addrs = append(addrs, string(m.Address))
 		}
 	}
-	for _, a := range s.askForming(ctx, own, addrs) {
+	answers := s.askForming(ctx, own, addrs)
+	s.forming.missing(nil) // one that says it is enough
+	for _, a := range answers {
 		if a.Cluster == own.Cluster && len(a.Members) > 0 &&
 			!slices.Contains(a.Members, string(s.parts.id)) {
 			return removedText
@@ -263,7 +282,7 @@ func (s *Store) formOnce(ctx context.Context) string {
 }
 
 // askForming asks every address at once, for at most a heartbeat, and returns what others than this
-// node answered, by name.
+// node answered, by name. Who did not is noted.
 func (s *Store) askForming(ctx context.Context, own formingAnswer, addrs []string) []formingAnswer {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Heartbeat)
 	defer cancel()
@@ -271,18 +290,20 @@ func (s *Store) askForming(ctx context.Context, own formingAnswer, addrs []strin
 	if err != nil {
 		return nil // two texts
 	}
-	all := make([]formingAnswer, len(addrs))
+	all, faults := make([]formingAnswer, len(addrs)), make([]error, len(addrs))
 	var asked sync.WaitGroup
 	for i, addr := range addrs {
 		asked.Go(func() {
 			answer, _, err := s.peers.Call(ctx, addr, callForming, body)
 			if err != nil || len(answer) > maxReport || json.Unmarshal(answer, &all[i]) != nil {
 				s.heedReplaced(err)
-				all[i] = formingAnswer{}
+				all[i], faults[i] = formingAnswer{}, fmt.Errorf("no answer from %s: %w", addr,
+					cmp.Or(err, errReply))
 			}
 		})
 	}
 	asked.Wait()
+	s.forming.missing(faults)
 	slices.SortFunc(all, func(a, b formingAnswer) int { return strings.Compare(a.Node, b.Node) })
 	all = slices.CompactFunc(all, func(a, b formingAnswer) bool { return a.Node == b.Node })
 	return slices.DeleteFunc(all, func(a formingAnswer) bool {

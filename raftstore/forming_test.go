@@ -164,6 +164,7 @@ func TestFormsInAnyOrder(t *testing.T) {
 					assert.Empty(t, alone.servers(), "one of three forms nothing")
 					if pause > 0 {
 						assert.Contains(t, alone.whyNoLeader(), "2 of n1=")
+						assert.Contains(t, alone.whyNoLeader(), "; no answer from "+c.nodes[order[1]].addr+": ")
 					}
 					c.start(c.nodes[order[1]])
 					time.Sleep(pause)

@@ -408,6 +408,11 @@ func (s *Store) transfer(ctx context.Context, node string) error {
 	case to.ID == "":
 		return refuseMember(reasonBehind, "", "no other voter is healthy and close enough behind to lead")
 	}
+	// A node that hangs since it was heard last would keep raft, which refuses every write meanwhile,
+	// until its answer is given up for lost.
+	if !s.answers(ctx, to) {
+		return refuseMember(reasonBehind, "to", "%s does not answer at this moment", nodeName(to.ID))
+	}
 	err := within(ctx, s.raft().LeadershipTransferToServer(to.ID, to.Address))
 	if err != nil {
 		return &NoLeaderError{Why: fmt.Sprintf("hand over to %s: %v", to.ID, err), After: retrySoon}

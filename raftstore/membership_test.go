@@ -201,6 +201,22 @@ func TestTransferUnderLoad(t *testing.T) {
 	})
 }
 
+// TestNoTransferToOneThatDoesNotAnswer cuts a node off that was heard a moment ago.
+func TestNoTransferToOneThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 3, nil, func(t *testing.T, c *cluster) {
+		leader := c.leader()
+		to := c.follower(leader)
+		time.Sleep(5 * time.Second)
+		c.net.Cut(to.addr)
+		require.True(t, leader.isWell(to.parts.id))
+		err := leader.TransferLeadership(t.Context(), to.name)
+		assert.Equal(t, "member-behind to", codeAt(err))
+		c.accept(leader, &engine.DefineSKU{SKU: "B"})
+		c.net.Heal(to.addr)
+	})
+}
+
 // TestRemovedWhileAway removes a member that does not run: when it comes back it disturbs nobody, and
 // says why it does not serve. Added again, it goes on from its own folder.
 func TestRemovedWhileAway(t *testing.T) {

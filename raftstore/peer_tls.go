@@ -120,7 +120,11 @@ func (g *peerGuard) load() error {
 		return err
 	}
 	own := pinOf(certificate.Leaf)
-	if name, _ := pins.nameOf(own); name != g.node {
+	switch name, known := pins.nameOf(own); {
+	case known && name != g.node:
+		return fmt.Errorf("%s says that the certificate %s is node %s's, and this is node %s: give each "+
+			"node its own", g.files.Pins, g.files.Cert, name, g.node)
+	case !known:
 		return fmt.Errorf("%s does not have the pin of this node's certificate %s: add the line %q, "+
 			"on every node", g.files.Pins, g.files.Cert, g.node+" "+own.String())
 	}

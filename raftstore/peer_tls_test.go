@@ -241,6 +241,7 @@ func TestPinsAreReadAgain(t *testing.T) {
 	for fault, text := range map[string]string{
 		"64 hexadecimal digits": "a sha256:12\n", "such as n1 sha256": "a\n",
 		"does not have the pin": files[1].pin + "\n",
+		"is node b's, and this": "b" + strings.TrimPrefix(files[0].pin, "a") + "\n",
 	} {
 		require.NoError(t, os.WriteFile(files[0].Pins, []byte(text), 0o600))
 		eventually(t, "a bad file is told", func() bool { return strings.Contains(a.log.String(), fault) })
