@@ -163,7 +163,7 @@ func TestFormsInAnyOrder(t *testing.T) {
 					alone := c.nodes[order[0]]
 					assert.Empty(t, alone.servers(), "one of three forms nothing")
 					if pause > 0 {
-						assert.Contains(t, alone.whyNoLeader(), "2 of n1=")
+						assert.Contains(t, alone.Status().Waiting, "2 of n1=")
 						assert.Contains(t, alone.whyNoLeader(), "; no answer from "+c.nodes[order[1]].addr+": ")
 					}
 					c.start(c.nodes[order[1]])

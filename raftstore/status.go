@@ -13,6 +13,7 @@ type Status struct {
 	Cluster string // its id, in hexadecimal; "" until it is known
 	Node    string
 	Leader  string // "" when there is none
+	Waiting string // without a leader: for what this node waits, for people; else ""
 	Term    uint64
 	Index   uint64 // applied here
 	Members []Member
@@ -55,6 +56,9 @@ func (s *Store) Status() Status {
 	st := Status{
 		Cluster: s.clusterText(), Node: s.cfg.Node, Leader: s.leaderName(), Term: own.Term, Index: own.Applied,
 		Horizon: own.horizon,
+	}
+	if st.Leader == "" {
+		st.Waiting = s.whyNoLeader()
 	}
 	newest, offset := own.Applied, s.clockOffsets()
 	reports := []report{own}

@@ -87,8 +87,13 @@ func (c *call) changeMembers(change func(context.Context, Membership) error) err
 	// Longer than the change's own bound, so that the store says what became of it.
 	ctx, cancel := context.WithTimeout(c.s.base, checkWait*c.s.cfg.LedgerTimeout)
 	defer cancel()
-	if err := change(ctx, c.s.cfg.Membership); err != nil {
-		return problemOf(err, true)
+	err := change(ctx, c.s.cfg.Membership)
+	if err == nil {
+		return nil
 	}
-	return nil
+	p := problemOf(err, true)
+	if p.code == codeNoLeader {
+		p.detail = "It " + err.Error() // whoever may change the members may know their addresses
+	}
+	return p
 }

@@ -74,6 +74,9 @@ func TestChangesOfMembers(t *testing.T) {
 		m := s.problem(outcomeOf(code).status, code, "DELETE", "/v1/cluster/members/n4", "")
 		require.Equal(t, "raft", m["at"])
 	}
+	members.err = fmt.Errorf("did not happen: %w", &memberError{codedError{code: "no-leader"}})
+	m := s.problem(503, "no-leader", "POST", "/v1/cluster/transfer", "")
+	require.Contains(t, m["detail"], "It did not happen: ", "an operator is told what the store says")
 	without := serve(t, newFake())
 	without.problem(404, "not-found", "DELETE", "/v1/cluster/members/n4", "")
 }

@@ -24,6 +24,10 @@ func (c *call) sendCluster(more []byte) error {
 	b = appendText(b, cl.Node)
 	b = append(b, `,"leader":`...)
 	b = appendText(b, cl.Leader)
+	if cl.Waiting != "" {
+		b = append(b, `,"waiting":`...)
+		b = appendText(b, cl.Waiting)
+	}
 	b = appendUint(b, `,"term":`, cl.Term)
 	b = appendUint(b, `,"index":`, cl.Index)
 	b = append(b, `,"members":[`...)

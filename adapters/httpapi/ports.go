@@ -78,6 +78,7 @@ type Cluster struct {
 	ID            string // empty until it is known
 	Node          string
 	Leader        string // empty when there is none
+	Waiting       string // without a leader: for what the node waits, for people
 	Term          uint64
 	Index         uint64
 	Members       []Member

@@ -312,6 +312,10 @@ func TestHealthAndOperations(t *testing.T) {
 		"disk_free_bytes":9}],
 		"digest":{"index":1024,"value":"0000000000000abc","diverged":false},
 		"replay_horizon_ms":3600000}`, s.do("GET", "/v1/cluster", "").text)
+	s.node.mu.Lock()
+	s.node.cluster = Cluster{Node: "n1", Waiting: "2 of 3 must run"}
+	s.node.mu.Unlock()
+	require.Equal(t, "2 of 3 must run", s.do("GET", "/v1/cluster", "").json(t)["waiting"])
 	require.JSONEq(t, `{"index":7,"violations":[]}`, s.do("POST", "/v1/check", "").text)
 	require.Equal(t, 200, s.do("POST", "/v1/check", "{}").status)
 	s.problem(400, "invalid", "POST", "/v1/check", `{"a":1}`)

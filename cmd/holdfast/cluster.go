@@ -43,6 +43,9 @@ func printCluster(out printer, c client.Cluster) error {
 		leader = "none"
 	}
 	out.line("node %s · leader %s · term %d · index %d", c.Node, leader, c.Term, c.Index)
+	if len(c.Members) == 0 {
+		return nil // it knows of nobody yet
+	}
 	var rows [][]any
 	for _, m := range c.Members {
 		role, health := "non-voter", mark{text: "healthy"}
@@ -77,6 +80,8 @@ func unwell(c client.Cluster) error {
 	case c.Digest.Diverged:
 		return fmt.Errorf("the members' states differ at index %d: stop writing and see the logs",
 			c.Digest.Index)
+	case c.Leader == "" && c.Waiting != "":
+		return fmt.Errorf("the cluster has no leader as node %s sees it: %s", c.Node, c.Waiting)
 	case c.Leader == "":
 		return fmt.Errorf("the cluster has no leader: a majority of its members must run and " +
 			"reach each other")

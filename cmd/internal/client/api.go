@@ -158,6 +158,7 @@ type ExplainedHold struct {
 type Cluster struct {
 	Node    string   `json:"node"`
 	Leader  string   `json:"leader"`
+	Waiting string   `json:"waiting"` // without a leader: why, for people
 	Term    uint64   `json:"term"`
 	Index   uint64   `json:"index"`
 	Members []Member `json:"members"`

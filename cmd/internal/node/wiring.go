@@ -220,7 +220,8 @@ func (v view) Backup(ctx context.Context, events bool) (httpapi.Backup, error) {
 // Cluster translates the store's status.
 func (v view) Cluster() httpapi.Cluster {
 	s := v.store.Status()
-	c := httpapi.Cluster{ID: s.Cluster, Node: s.Node, Leader: s.Leader, Term: s.Term, Index: s.Index,
+	c := httpapi.Cluster{ID: s.Cluster, Node: s.Node, Leader: s.Leader,
+		Waiting: s.Waiting, Term: s.Term, Index: s.Index,
 		Digest: httpapi.Digest{Index: s.Digest.Index, Value: s.Digest.Value,
 			Diverged: s.Digest.Diverged},
 		ReplayHorizon: s.Horizon}
