@@ -181,7 +181,9 @@ func TestAPeerUnderAnotherNameIsRefused(t *testing.T) {
 		assert.ErrorContains(t, err, "name and certificate do not belong together")
 		assert.ErrorContains(t, err, "what to do")
 	}
-	assert.Contains(t, a.log.String(), "node \\\"c\\\"")
+	eventually(t, "the refusal is logged", func() bool { // after it was answered
+		return strings.Contains(a.log.String(), "node \\\"c\\\"")
+	})
 }
 
 func TestPlainAndSecuredPortsRefuseEachOther(t *testing.T) {
