@@ -1,7 +1,9 @@
 package raftstore
 
 import (
+	"errors"
 	"io"
+	"time"
 
 	"github.com/hashicorp/raft"
 )
@@ -116,10 +118,29 @@ func (t serialTransport) EncodePeer(id raft.ServerID, addr raft.ServerAddress) [
 // DecodePeer is the inner transport's.
 func (t serialTransport) DecodePeer(b []byte) raft.ServerAddress { return t.inner.DecodePeer(b) }
 
-// TimeoutNow fails with the inner transport's error.
+// turnPatience is how long a node may take to hear that it shall lead. A leader refuses every write
+// until it has, and gives up the hand-over a heartbeat timeout after it began in any case.
+const turnPatience = time.Second
+
+var errNoTurn = errors.New("the node that shall lead does not answer")
+
+// TimeoutNow fails with the inner transport's error, or errNoTurn; then that node may still have heard.
 func (t serialTransport) TimeoutNow(id raft.ServerID, addr raft.ServerAddress,
 	req *raft.TimeoutNowRequest, resp *raft.TimeoutNowResponse) error {
-	return t.inner.TimeoutNow(id, t.at(id, addr), req, resp)
+	var answer raft.TimeoutNowResponse
+	done := make(chan error, 1)
+	go func() { // ends with the network's own timeout
+		done <- t.inner.TimeoutNow(id, t.at(id, addr), req, &answer)
+	}()
+	limit := time.NewTimer(turnPatience)
+	defer limit.Stop()
+	select {
+	case err := <-done:
+		*resp = answer
+		return err
+	case <-limit.C:
+		return errNoTurn
+	}
 }
 
 // Close fails with the inner transport's error.

@@ -2,6 +2,8 @@ package raftstore
 
 import (
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hashicorp/raft"
 	"github.com/stretchr/testify/assert"
@@ -19,5 +21,32 @@ func TestWhatRaftIsGivenOfTheNetwork(t *testing.T) {
 		assert.False(t, closes)
 		_, votes := any(n.intake).(raft.WithPreVote)
 		assert.True(t, votes)
+	})
+}
+
+// deafTransport never hears that it shall lead.
+type deafTransport struct {
+	*raft.InmemTransport
+	until chan struct{}
+}
+
+func (d deafTransport) TimeoutNow(raft.ServerID, raft.ServerAddress, *raft.TimeoutNowRequest,
+	*raft.TimeoutNowResponse) error {
+	<-d.until
+	return nil
+}
+
+// TestAHandOverToANodeThatHangsEndsSoon: the leader would refuse writes for as long as the network waits.
+func TestAHandOverToANodeThatHangsEndsSoon(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, inner := raft.NewInmemTransport("n1")
+		deaf := deafTransport{InmemTransport: inner, until: make(chan struct{})}
+		defer close(deaf.until)
+		began := time.Now()
+		err := serialTransport{inner: deaf}.TimeoutNow("n2.1", "n2", &raft.TimeoutNowRequest{},
+			&raft.TimeoutNowResponse{})
+		assert.ErrorIs(t, err, errNoTurn)
+		assert.Equal(t, turnPatience, time.Since(began))
 	})
 }
