@@ -51,6 +51,7 @@ type backupSection struct {
 func backupSections() []backupSection {
 	return []backupSection{
 		{name: "checkpoint", write: (*Backup).writeCheckpoint, take: (*unpacking).takeCheckpoint},
+		{name: "bodies", write: (*Backup).writeBodies, take: (*unpacking).takeBodies},
 		{name: "events", write: (*Backup).writeEvents, take: (*unpacking).takeEvents},
 	}
 }
@@ -59,14 +60,16 @@ func backupSections() []backupSection {
 // it was called. One backup is taken at a time.
 //
 // It fails with *OverloadedError while another one is, *NoLeaderError when this node closes or has no
-// state yet, or with the errors of Checkpoint and of the files; then nothing is held.
+// state yet or still fetches what an install left out, with an error of the code "disk-full" when the
+// disk has no room for the checkpoint, or with the errors of Checkpoint and of the files; then nothing
+// is held.
 func (s *Store) OpenBackup(ctx context.Context, o BackupOptions) (*Backup, error) {
 	if !s.backups.CompareAndSwap(false, true) {
 		return nil, &OverloadedError{Queue: "backups", After: backupRetry}
 	}
 	b := &Backup{store: s}
 	if err := b.open(ctx, o); err != nil {
-		return nil, errors.Join(err, b.Close())
+		return nil, errors.Join(s.asNoSpace(err), b.Close())
 	}
 	return b, nil
 }
@@ -98,6 +101,9 @@ func (b *Backup) open(ctx context.Context, o BackupOptions) error {
 		ClusterID: hex.EncodeToString(id[:]), Node: s.cfg.Node,
 		Index: snapshot.Index, Term: snapshot.Term, Digest: hexUint64(meta.Digest),
 		SizeBytes: snapshot.Size,
+	}
+	if err := b.openBodies(); err != nil {
+		return err
 	}
 	mark := EventMark{}
 	if mark.Seq, err = b.lastEvent(); err != nil {

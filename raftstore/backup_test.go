@@ -199,7 +199,7 @@ func TestABackupTakenUnderLoadIsRestoredAndEqual(t *testing.T) {
 	assert.Equal(t, id, n.clusterText())
 }
 
-// smallBackup is a backup of one node with a few reservations, and its ledger's digest.
+// smallBackup is a backup of one node with a few reservations, one of which has left memory, and its ledger's digest.
 func smallBackup(t *testing.T, events bool) []byte {
 	t.Helper()
 	nodes := realNodes(t, 1, nil)
@@ -209,6 +209,9 @@ func smallBackup(t *testing.T, events bool) []byte {
 		_, err := n.Submit(t.Context(), engine.Op{Command: reserve(fmt.Sprint("r", i), "A", 3, time.Hour)})
 		require.NoError(t, err)
 	}
+	submit(t, n.Store, &engine.Configure{Limits: engine.Limits{ClosedAfter: 1}})
+	submit(t, n.Store, &engine.Ship{ID: "r1"})
+	leaves(t, n.Store, "r1")
 	file := takeBackup(t, n.Store, BackupOptions{Events: events})
 	n.kill(t)
 	return file

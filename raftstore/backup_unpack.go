@@ -19,6 +19,8 @@ type BackupReport struct {
 	Events     int64 // of them that are in the backup
 	Limits     engine.Limits
 	Violations []engine.Violation
+	Retired    int64 // reservations that have left memory, each with its body
+	Audit      int64 // rows of the audit
 	Bytes      int64 // length of the backup
 	// Restored is the digest of the ledger that a restore wrote: Head's, but for what belongs to the old
 	// cluster and not to its stock. 0 when nothing was restored.
@@ -39,7 +41,7 @@ func (e *BrokenLedgerError) Error() string {
 }
 
 // VerifyBackup proves a backup without starting anything: every checksum, every total, the events,
-// and the ledger, which it loads, adds up anew and checks for broken rules. name is what errors call
+// the bodies of what has left memory, and the ledger, which it loads, adds up anew and checks for broken rules. name is what errors call
 // it. It needs as much memory as the ledger.
 //
 // It fails with *CorruptError when the backup is not what was written, *engine.VersionError when it is
@@ -56,6 +58,7 @@ type unpacking struct {
 
 	head   BackupHead
 	ledger *engine.Ledger
+	bodies *engine.BodyCheck
 	last   *segmentProof // of the newest event file so far
 	events int64
 }
@@ -93,6 +96,7 @@ func (u *unpacking) run(r io.Reader) (BackupReport, error) {
 	return BackupReport{
 		Head: u.head, Counts: u.ledger.Counts(), Now: u.ledger.Now(), LastEvent: u.ledger.LastEvent(),
 		Events: u.events, Limits: u.ledger.Limits(), Violations: u.ledger.Check(), Bytes: b.Bytes(),
+		Retired: u.bodies.Reservations, Audit: u.bodies.Audit,
 	}, nil
 }
 
@@ -114,6 +118,13 @@ func (u *unpacking) takeCheckpoint(_ sectionHead, content io.Reader) error {
 func (u *unpacking) complete() error {
 	if u.ledger == nil {
 		return damaged(u.name, "it holds no checkpoint")
+	}
+	if u.bodies == nil {
+		return damaged(u.name, "it holds no bodies")
+	}
+	if n := u.bodies.Missing(); n > 0 {
+		return damaged(u.name, "%d of the %d reservations that have left memory have no body",
+			n, u.ledger.Counts().Retired)
 	}
 	l, h := u.ledger, u.head
 	id := l.Limits().ClusterID

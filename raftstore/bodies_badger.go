@@ -329,6 +329,18 @@ func (s *BodyStore) step(name string) error {
 // State says how far bodies are.
 func (s *BodyStore) State() BodyState { return s.dirty.state() }
 
+// Size is about how many bytes the durable ones take: without the newest, which are in no table yet.
+func (s *BodyStore) Size() (n int64) {
+	db := s.badger.Load()
+	if db == nil {
+		return 0
+	}
+	for _, t := range db.Tables() {
+		n += int64(t.OnDiskSize)
+	}
+	return n
+}
+
 // Expect says that the ledger was loaded, or installed, at index. What is in memory only is dropped.
 func (s *BodyStore) Expect(index uint64) { s.dirty.expect(index) }
 

@@ -111,6 +111,16 @@ func (s *MemBodies) discardLocked(floor uint64) {
 // State says how far bodies are.
 func (s *MemBodies) State() BodyState { return s.dirty.state() }
 
+// Size is how many bytes keys and values take.
+func (s *MemBodies) Size() (n int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.mu.rows {
+		n += int64(len(r.Key) + len(r.Value))
+	}
+	return n
+}
+
 // Expect says that the ledger was loaded, or installed, at index.
 func (s *MemBodies) Expect(index uint64) { s.dirty.expect(index) }
 

@@ -138,6 +138,8 @@ type Bodies interface {
 	// names may go; 0 says nothing. An error leaves in memory what was not written.
 	Flush(through, floor uint64) error
 	State() BodyState
+	// Size is about how many bytes the durable ones take.
+	Size() int64
 	// Expect says at which index the ledger was loaded or installed. Bodies up to it that are not
 	// durable here are missing, and Flush leaves State().Through where it is until they came.
 	Expect(index uint64)
