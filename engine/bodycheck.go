@@ -61,8 +61,17 @@ func (c *BodyCheck) reservation(b Body, version uint64) (named bool, err error) 
 	return true, nil
 }
 
-// Missing is how many reservations that have left memory have no body among those that were taken.
-func (c *BodyCheck) Missing() int64 { return c.ledger.retired.count - c.Reservations }
+// Missing is how many reservations that left memory up to a version have no body among those that were
+// taken.
+func (c *BodyCheck) Missing(version uint64) (count int64) {
+	t := &c.ledger.retired
+	for n := t.head; n < t.tail; n++ {
+		if at := n - t.head; !t.gone(n) && c.seen[at/64]&(1<<(at%64)) == 0 && t.at(n).version <= version {
+			count++
+		}
+	}
+	return count
+}
 
 // findRetiredKey returns the number of the reservation that left memory under a key, or 0.
 func (l *Ledger) findRetiredKey(key Key) uint64 {

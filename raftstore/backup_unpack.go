@@ -122,7 +122,7 @@ func (u *unpacking) complete() error {
 	if u.bodies == nil {
 		return damaged(u.name, "it holds no bodies")
 	}
-	if n := u.bodies.Missing(); n > 0 {
+	if n := u.bodies.Missing(u.head.Index); n > 0 {
 		return damaged(u.name, "%d of the %d reservations that have left memory have no body",
 			n, u.ledger.Counts().Retired)
 	}

@@ -41,8 +41,11 @@ const (
 )
 
 // bodyOptions are Badger's settings for a small part of a machine that has better uses for its
-// memory. Values stay beside their keys: there is no value log to be cleaned.
+// memory. Values stay beside their keys: there is no value log to be cleaned. Without a log it is silent.
 func bodyOptions(dir string, log *slog.Logger) badger.Options {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	return badger.DefaultOptions(dir).
 		WithLogger(badgerLogger{log.With("badger", filepath.Base(dir))}).
 		WithMetricsEnabled(false).
@@ -58,7 +61,7 @@ func bodyOptions(dir string, log *slog.Logger) badger.Options {
 		WithCompression(options.None). // so that no block cache is needed
 		WithBlockCacheSize(0).
 		WithIndexCacheSize(0).
-		WithChecksumVerificationMode(options.OnTableAndBlockRead)
+		WithChecksumVerificationMode(options.OnBlockRead) // see checkTables
 }
 
 // BodyStore keeps bodies in a Badger of their own, under their versions. Safe for concurrent use.
@@ -81,9 +84,6 @@ var _ Bodies = (*BodyStore)(nil)
 // OpenBodies opens the bodies in a folder. It fails, naming the folder, when Badger cannot open it or
 // the marker is damaged; want of room is no failure.
 func OpenBodies(c BodyConfig) (*BodyStore, error) {
-	if c.Logger == nil {
-		c.Logger = slog.New(slog.DiscardHandler)
-	}
 	if c.free == nil {
 		c.free = freeBytes
 	}
@@ -113,6 +113,9 @@ func (s *BodyStore) open() (*badger.DB, error) {
 	}
 	if err := dropEmptyLogs(s.cfg.Dir); err != nil {
 		return nil, fmt.Errorf("open the bodies in %s: %w", s.cfg.Dir, err)
+	}
+	if err := checkTables(s.cfg.Dir); err != nil {
+		return nil, err
 	}
 	db, err := badger.OpenManaged(bodyOptions(s.cfg.Dir, s.cfg.Logger))
 	if err != nil {

@@ -102,6 +102,7 @@ type folderCheck struct {
 	identity Identity
 	current  current
 	newest   *checkpointRecord // that is good; nil when there is none
+	bodies   *bodiesFound      // as that one's ledger names them
 }
 
 // run looks at every part, in the order in which a start does. It fails as VerifyFolder does.
@@ -191,6 +192,9 @@ func (c *folderCheck) checkCheckpoints(ctx context.Context) error {
 			}
 			if c.newest == nil {
 				c.newest = rec
+				if c.bodies, err = c.lookAtBodies(ctx, ledger); err != nil {
+					return err
+				}
 			}
 		}
 		if err := errors.Join(c.note(p, err), ctx.Err()); err != nil {

@@ -194,14 +194,3 @@ func (e *segmentChain) contents(segments []*segment) error {
 	}
 	return nil
 }
-
-// checkBodies looks at the second Badger. Nothing is kept there yet.
-func (c *folderCheck) checkBodies(context.Context) error {
-	p := PartReport{Name: "bodies", Path: filepath.Join(c.dir, bodyFolder)}
-	entries, err := os.ReadDir(p.Path)
-	p.Detail = "empty"
-	if len(entries) > 0 {
-		p.Detail = fmt.Sprintf("%d files, which this build does not look at", len(entries))
-	}
-	return c.note(p, err)
-}
