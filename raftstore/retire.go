@@ -57,7 +57,7 @@ func (s *Store) runRetire(ctx context.Context) {
 }
 
 // untilRetire is how long nothing can leave; 0 or less when something can. While the term is not open,
-// or too many bodies wait for the disk, it is when to look again.
+// too many bodies wait for the disk, or a disk is low, it is when to look again.
 func (s *Store) untilRetire() time.Duration {
 	next := s.machine.nextRetire.Load()
 	if next == 0 {
@@ -66,12 +66,30 @@ func (s *Store) untilRetire() time.Duration {
 	now, least := s.cfg.Now().UnixMilli(), time.Second
 	if l := s.lead.Load(); l != nil && l.opened.Load() {
 		now = l.clock.read()
-		if s.machine.bodies.State().DirtyBytes < maxDirty/2 {
+		if s.machine.bodies.State().DirtyBytes < maxDirty/2 && !s.anyDiskLow() {
 			least = math.MinInt64
 		}
 	}
 	due := min(next-now, tickNever.Milliseconds())
 	return max(time.Duration(due)*time.Millisecond, least)
+}
+
+// anyDiskLow reports whether the disk of this node is low, or that of a member that is heard: bodies are
+// written on every one, and what is left there is for the sale. Memory holds what is closed meanwhile. A
+// silent member keeps nobody from retiring: it may be gone for good.
+func (s *Store) anyDiskLow() bool {
+	if s.disk.tight() {
+		return true
+	}
+	for _, server := range s.servers() {
+		if server.ID == s.parts.id {
+			continue
+		}
+		if r, ok := s.heardOf(server.ID); ok && r.Disk != nil && r.Disk.Level >= diskLow {
+			return true
+		}
+	}
+	return false
 }
 
 // retire proposes one Retire and waits until it is applied. It returns the batch's error.

@@ -194,6 +194,31 @@ func TestWhatMakesBodiesWaitsForTheDisk(t *testing.T) {
 	})
 }
 
+func TestLeavingWaitsWhileADiskIsLow(t *testing.T) {
+	t.Parallel()
+	disks := &smallDisks{free: map[string]int64{}}
+	inBubble(t, 3, disks.tune, func(t *testing.T, c *cluster) {
+		leader := c.leader()
+		follower := c.follower(leader)
+		c.stock(leader, 100, "A")
+		for i, low := range []*node{leader, follower} {
+			c.closed(leader, fmt.Sprint("r", i))
+			disks.set(150, low)
+			time.Sleep(soon + time.Second)
+			require.Same(t, leader, c.leader(), "it is not full")
+			assert.EqualValues(t, i, leader.counts().Retired, "leaving waits")
+			disks.set(900, low)
+			time.Sleep(2 * time.Second)
+			assert.EqualValues(t, i+1, leader.counts().Retired)
+		}
+		c.closed(leader, "r2")
+		disks.set(150, follower)
+		c.kill(follower)
+		time.Sleep(soon + silentAfter)
+		assert.EqualValues(t, 3, c.leader().counts().Retired, "nobody waits for one that is silent")
+	})
+}
+
 // noBodies has none.
 type noBodies struct{ Bodies }
 
