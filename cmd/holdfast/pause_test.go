@@ -20,7 +20,7 @@ import (
 func TestAPausedLeaderStampsNoWrongTime(t *testing.T) {
 	t.Parallel()
 	c := startCluster(t)
-	world(t, c.ask[0], 1, 1000)
+	world(t, c.ask[0], 1, 1_000_000)
 	const ttl = time.Hour
 	// stamped reserves by a node and returns how far the stamp is outside the time that it took.
 	var n atomic.Int64
