@@ -61,7 +61,7 @@ func bodyOptions(dir string, log *slog.Logger) badger.Options {
 		WithCompression(options.None). // so that no block cache is needed
 		WithBlockCacheSize(0).
 		WithIndexCacheSize(0).
-		WithChecksumVerificationMode(options.OnBlockRead) // see checkTables
+		WithChecksumVerificationMode(options.OnTableAndBlockRead)
 }
 
 // BodyStore keeps bodies in a Badger of their own, under their versions. Safe for concurrent use.

@@ -11,13 +11,15 @@ import (
 
 const verifyHelp = `Proves a data folder without starting a node: every file that counts is read to its end and held
 against its checksum, each checkpoint is loaded and its digest and invariants are added up, and the
-log, the votes and the events are held against them. Nothing on the disk is changed.
+log, the votes, the events and the bodies of what has left memory are held against them. Nothing on
+the disk is changed.
 
 Without FOLDER it is that of the setting data. A node may be running on it: then what it writes
-meanwhile is left out.
+meanwhile is left out, and so are the bodies.
 
 With a FILE, or - for standard input, it proves a backup: every byte is held against its checksums, the
-ledger in it is loaded, its digest is added up and its invariants are checked.
+ledger in it is loaded, its digest is added up and its invariants are checked, and what has left memory
+is held against it.
 
 Ends with status 0 when all is good, with 6 when something is damaged, and with 1 when it
 cannot be read.`
