@@ -51,6 +51,8 @@ func bodiesIn(r FolderReport) PartReport {
 func TestVerifyReadsEveryBody(t *testing.T) {
 	t.Parallel()
 	died, closed := usedBodies(t)
+	// A process that dies while Badger makes a file of its log leaves one without bytes.
+	require.NoError(t, os.WriteFile(filepath.Join(died, bodyFolder, "00099.mem"), nil, 0o600))
 	for dir, file := range map[string]string{died: "*.mem", closed: "*.sst"} {
 		r := verified(t, dir)
 		require.True(t, r.Good, "%+v", r)
@@ -64,6 +66,9 @@ func TestVerifyReadsEveryBody(t *testing.T) {
 		for _, path := range paths {
 			content, err := os.ReadFile(path)
 			require.NoError(t, err)
+			if len(content) == 0 {
+				continue
+			}
 			used := len(bytes.TrimRight(content, "\x00"))
 			// What precedes the rows of a log is a key that is not used.
 			for at := 20; at < used; at += 1 + used/40 {
