@@ -81,8 +81,8 @@ type BodyStore struct {
 
 var _ Bodies = (*BodyStore)(nil)
 
-// OpenBodies opens the bodies in a folder. It fails, naming the folder, when Badger cannot open it or
-// the marker is damaged; want of room is no failure.
+// OpenBodies opens the bodies in a folder. It fails, naming the folder or file, when a table or the
+// marker is damaged or Badger cannot open it; want of room is no failure.
 func OpenBodies(c BodyConfig) (*BodyStore, error) {
 	if c.free == nil {
 		c.free = freeBytes
