@@ -39,8 +39,7 @@ func TestAStoreBehindADeleteThatHangsIsAStall(t *testing.T) {
 	deleted, stored := make(chan error, 1), make(chan error, 1)
 	go func() { deleted <- l.DeleteRange(1, 3) }()
 	<-inner.entered
-	now.Add(int64(time.Minute))
-	timer.fire()
+	timer.pass(&now, time.Minute)
 	require.Empty(t, fatal, "nobody waits for the delete")
 	go func() { stored <- l.StoreLog(logEntry(11, 1)) }()
 	require.Eventually(t, func() bool {
@@ -48,8 +47,7 @@ func TestAStoreBehindADeleteThatHangsIsAStall(t *testing.T) {
 		defer l.stall.mu.Unlock()
 		return len(l.stall.mu.calls) == 1
 	}, 10*time.Second, time.Millisecond, "the time counts from the call")
-	now.Add(int64(c.WithDefaults().StallAfter))
-	timer.fire()
+	timer.pass(&now, c.WithDefaults().StallAfter)
 	require.Equal(t, []string{"store raft log entries"}, fatal)
 	close(inner.release)
 	assert.NoError(t, <-deleted)

@@ -12,7 +12,12 @@ import (
 // Owner finds out which of some processes has the socket with a local address, from the kernel's
 // tables. ok is false when none of them has it, or not any more.
 func Owner(local *net.TCPAddr, pids map[string]int) (node string, ok bool) {
-	inode := inodeOf(local)
+	inode := ""
+	for range 10 { // the kernel's list may miss a line while others come and go
+		if inode = inodeOf(local); inode != "" {
+			break
+		}
+	}
 	if inode == "" {
 		return "", false
 	}
