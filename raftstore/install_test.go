@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -342,12 +343,11 @@ func TestRestoreHoldsTheLockForAPointer(t *testing.T) {
 // failingEvents is an event log whose first Install fails.
 type failingEvents struct {
 	EventLog
-	failed *bool
+	failed *atomic.Bool
 }
 
 func (e failingEvents) Install(m EventMark) error {
-	if !*e.failed {
-		*e.failed = true
+	if !e.failed.Swap(true) {
 		return errors.New("a hiccup")
 	}
 	return e.EventLog.Install(m)
@@ -364,12 +364,12 @@ func TestARestoreThatFailedIsMadeUpFor(t *testing.T) {
 		c.kill(behind)
 		c.moveOn(leader, "r")
 		c.net.Cut(behind.addr)
+		var failed atomic.Bool
+		c.adapt = func(_ *node, _ *Store, p *parts) { p.events = failingEvents{p.events, &failed} }
 		c.start(behind)
-		failed := false
-		behind.machine.events = failingEvents{behind.events, &failed}
 		c.net.Heal(behind.addr)
 		time.Sleep(5 * time.Second)
-		require.True(t, failed)
+		require.True(t, failed.Load())
 		assert.EqualValues(t, 985, c.available(behind, false, "A"))
 		assert.Equal(t, 1, counted(t, behind.metrics.reopened))
 		c.sameDigests()

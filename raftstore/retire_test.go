@@ -3,6 +3,7 @@ package raftstore
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -172,20 +173,31 @@ func TestAnIDIsForgottenInTheEnd(t *testing.T) {
 	})
 }
 
-// fullBodies says that the buffer is full.
-type fullBodies struct{ Bodies }
+// fullBodies says that the buffer is full from a moment on.
+type fullBodies struct {
+	Bodies
+	full *atomic.Bool
+}
 
-func (b fullBodies) State() BodyState { return BodyState{DirtyBytes: maxDirty} }
+func (b fullBodies) State() BodyState {
+	if b.full.Load() {
+		return BodyState{DirtyBytes: maxDirty}
+	}
+	return b.Bodies.State()
+}
 
 func TestWhatMakesBodiesWaitsForTheDisk(t *testing.T) {
 	t.Parallel()
 	inBubble(t, 1, nil, func(t *testing.T, c *cluster) {
 		n := c.leader()
+		var full atomic.Bool
+		c.kill(n)
+		c.adapt = func(_ *node, _ *Store, p *parts) { p.bodies = fullBodies{p.bodies, &full} }
+		c.start(n)
+		c.leader()
 		c.stock(n, 100, "A")
 		c.closed(n, "r1")
-		n.machine.mu.Lock()
-		n.machine.bodies = fullBodies{n.machine.bodies}
-		n.machine.mu.Unlock()
+		full.Store(true)
 		time.Sleep(soon + time.Second)
 		assert.Zero(t, n.counts().Retired, "leaving waits")
 		_, err := n.Submit(t.Context(), engine.Op{Command: &engine.DefineSKU{SKU: "B"}})

@@ -180,9 +180,9 @@ func TestRetryGoesRoundTheServersAndGivesUp(t *testing.T) {
 func TestWriteOnBrokenKeptConnectionIsUnknown(t *testing.T) {
 	t.Parallel()
 	var s *httptest.Server
-	read := 0
+	var read atomic.Int32
 	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if read++; read == 1 {
+		if read.Add(1) == 1 {
 			fmt.Fprint(w, `{}`)
 			return
 		}
@@ -199,5 +199,5 @@ func TestWriteOnBrokenKeptConnectionIsUnknown(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.Do(context.Background(), call, nil)
 	assert.True(t, IsUnknown(err), "%v", err)
-	assert.Equal(t, 2, read, "the server has read it")
+	assert.EqualValues(t, 2, read.Load(), "the server has read it")
 }
