@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -145,6 +146,11 @@ func (c *cluster) leader(except ...*node) *node {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	for _, n := range c.nodes {
+		if n.Store != nil {
+			c.t.Logf("%s: let in %v, %s", n.name, n.identity.Identity().LetIn, n.raft())
+		}
+	}
 	c.t.Fatal("no leader in 20 s")
 	return nil
 }
@@ -164,9 +170,22 @@ func (c *cluster) follower(leader *node) *node {
 	return nil
 }
 
+// everyoneIn waits a little until the leader has let every running node in: before that a node has no
+// vote, and two of three cannot do without it.
+func (c *cluster) everyoneIn() {
+	out := func(n *node) bool { return n.Store != nil && !n.identity.Identity().LetIn }
+	for range 250 {
+		if !slices.ContainsFunc(c.nodes, out) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
 // stock defines a location, a channel and skus, with units of each on hand.
 func (c *cluster) stock(n *node, units int64, skus ...engine.Name) {
 	c.t.Helper()
+	c.everyoneIn()
 	c.accept(n, &engine.DefineLocation{
 		Location: "main", Kind: engine.Merchant, Master: "holdfast", Shortfall: engine.ShortfallNone,
 	})
