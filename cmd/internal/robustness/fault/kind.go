@@ -49,6 +49,8 @@ type World struct {
 	Hold    time.Duration // mean length of a fault, default 4 s
 	// Patience is how long the cluster may take to be whole again when a fault is over, default 1 min.
 	Patience time.Duration
+
+	hurt map[string]bool // folders of nodes in which a damaged file was left
 }
 
 // Tally counts what was done.

@@ -46,7 +46,7 @@ func (w *World) mutateOne(ctx context.Context, n *cluster.Node, only func(file s
 	}
 	w.Log("%s: %s: %s", n.Name, d.File, d.What)
 	err = w.startDamaged(ctx, n, d)
-	if err == nil && !n.Runs() && slices.Contains(spare, filepath.Dir(d.File)) {
+	if err == nil && !n.Runs() && w.otherIsGood(n, spare, filepath.Dir(d.File)) {
 		err = broken("%s of %s: %s: the other checkpoint is good, and it refused all the same", d.File,
 			n.Name, d.What)
 	}
@@ -57,6 +57,7 @@ func (w *World) mutateOne(ctx context.Context, n *cluster.Node, only func(file s
 	if err == nil && n.Runs() {
 		if err = w.Cluster.Whole(ctx, w.wholeFor()); err == nil {
 			w.Tally.Survived++
+			w.hurtIn(n, filepath.Dir(d.File))
 			return nil
 		}
 	}
@@ -139,6 +140,22 @@ func refusesWell(got cluster.Verdict, dir string, d volume.Damage) error {
 
 // checkpointFolder finds the folders that CURRENT names.
 var checkpointFolder = regexp.MustCompile(`"folder":\s*"([^"]+)"`)
+
+// hurtIn notes that a damaged file stays where it is: the node did not need it.
+func (w *World) hurtIn(n *cluster.Node, folder string) {
+	if w.hurt == nil {
+		w.hurt = map[string]bool{}
+	}
+	w.hurt[filepath.Join(n.Name, folder)] = true
+}
+
+// otherIsGood reports whether a checkpoint, when it is damaged, has another beside it of which no
+// file was damaged before.
+func (w *World) otherIsGood(n *cluster.Node, spare []string, damaged string) bool {
+	return slices.Contains(spare, damaged) && !slices.ContainsFunc(spare, func(folder string) bool {
+		return folder != damaged && w.hurt[filepath.Join(n.Name, folder)]
+	})
+}
 
 // spareCheckpoints lists the checkpoints of a node, newest first, each as a path below its folder,
 // when there are two: either of them is there in case the other is bad.
