@@ -12,9 +12,11 @@ type Output struct {
 	// next Apply.
 	Events []byte
 	// Bodies is what the entry puts aside, valid until the next Apply.
-	Bodies  []Body
-	results []byte
-	ends    []int
+	Bodies []Body
+	// Archived are the keys of records that left memory while their bodies stay, valid as Bodies are.
+	Archived []Body
+	results  []byte
+	ends     []int
 }
 
 // Result returns the encoded result of op i, from 0; see [DecodeResult]. It is valid until the next
@@ -127,7 +129,8 @@ func (l *Ledger) Apply(index uint64, e Entry, out *Output) {
 	l.work.op = -1
 	l.work.shrink()
 	l.evictAnswers()
-	out.Events, out.Bodies = l.events.frame(), l.bodies.list
+	out.Events, out.Bodies = l.events.frame(), l.bodies.finish()
+	out.Archived = l.stillAway()
 	if index%digestEvery == 0 {
 		l.keepDigests(index + 1)
 	}
@@ -252,8 +255,10 @@ func (l *Ledger) answer(key Key, c Command, v *verdict, results bool) {
 	}
 	l.do(c, v)
 	l.resolveShortfalls()
-	l.allocateShort()
-	if !key.IsZero() && v.refusal != ReservationClosed {
+	if r, ok := c.(*Release); !ok || !r.HandOver || l.undo == nil {
+		l.allocateShort()
+	}
+	if !key.IsZero() && v.refusal != ReservationClosed && (v.inGroup || !v.refusal.ofRecord()) {
 		l.addAnswer(answerOf(key, content, v), v.shorts)
 	}
 }
@@ -303,6 +308,14 @@ func (l *Ledger) do(c Command, v *verdict) {
 		l.retire(c)
 	case *Revive:
 		l.revive(c, v)
+	case *Put:
+		l.put(c, v)
+	case *Drop:
+		l.drop(c, v)
+	case *Expect:
+		l.expect(c, v)
+	case *Purge:
+		l.purge(c)
 	default:
 		panic(fmt.Sprintf("engine: no way to do a %T", c))
 	}
@@ -320,6 +333,7 @@ func (l *Ledger) configure(c *Configure) {
 		{&l.limits.ShortfallStep, &c.Limits.ShortfallStep},
 		{&l.limits.ClosedAfter, &c.Limits.ClosedAfter},
 		{&l.limits.IDMemory, &c.Limits.IDMemory},
+		{&l.limits.RecordsMax, &c.Limits.RecordsMax},
 	} {
 		if *s.from != 0 {
 			*s.to = *s.from

@@ -20,7 +20,7 @@ func (l *Ledger) group(key Key, content uint64, g *Group, v *verdict, results bo
 	each := &l.work.opVerdict
 	for i, op := range g.Ops {
 		each.inGroup = true
-		l.run(key.At(i+1), op, each, results)
+		l.run(opKey(key, g, i), op, each, results)
 		if g.Atomic && each.refusal != Accepted {
 			v.refusal, v.at = each.refusal, i
 			v.shorts = append(v.shorts, each.shorts...)
@@ -35,7 +35,8 @@ func (l *Ledger) group(key Key, content uint64, g *Group, v *verdict, results bo
 		return
 	}
 	if v.refusal == Accepted {
-		l.undo = nil
+		l.allocateShort() // what the last op handed over to nobody
+		l.keepUndo()
 		return
 	}
 	l.rollBack()
@@ -43,6 +44,15 @@ func (l *Ledger) group(key Key, content uint64, g *Group, v *verdict, results bo
 	if results {
 		l.encodeRefusedGroup(v, each)
 	}
+}
+
+// opKey is the key of op i of a group, from 0. The group's own answer says all that there is to say of
+// what an atomic group did to records.
+func opKey(key Key, g *Group, i int) Key {
+	if g.Atomic && onRecord(g.Ops[i]) {
+		return Key{}
+	}
+	return key.At(i + 1)
 }
 
 // settleGroup writes the verdict of a refused group into its answer. Nobody has seen that answer:
@@ -53,7 +63,7 @@ func (l *Ledger) settleGroup(own uint64, v *verdict) {
 	}
 	row := *l.remember.at(own)
 	l.undoAnswers(own)
-	if v.refusal == IdempotencyConflict || v.refusal == Overloaded {
+	if v.refusal == IdempotencyConflict || v.refusal == Overloaded || v.refusal.ofRecord() {
 		return
 	}
 	l.addAnswer(answerOf(row.key, row.content, v), v.shorts)

@@ -9,6 +9,7 @@ type BodyTable uint8
 const (
 	BodyOfReservation BodyTable = iota + 1 // a reservation that has left memory; see ReservationKey
 	BodyOfAudit                            // a change of definitions or limits; see AuditKey
+	BodyOfRecord                           // a record, by RecordKey; see RecordBody
 )
 
 // Body is what an entry puts aside, to be kept on the disk: apply never reads it again. Its version
@@ -22,11 +23,17 @@ type Body struct {
 // bodyWriter collects the bodies of an entry.
 type bodyWriter struct {
 	list []Body
+	left []Body // keys alone
 	buf  []byte // when it grows, those before keep the old room
+
+	dropped bool        // the body of a record goes
+	again   bool        // a key may have two bodies
+	last    map[Key]int // for finish
 }
 
 func (w *bodyWriter) begin() {
-	w.list, w.buf = w.list[:0], w.buf[:0]
+	w.list, w.left, w.buf = w.list[:0], w.left[:0], w.buf[:0]
+	w.dropped, w.again = false, false
 }
 
 func (w *bodyWriter) add(t BodyTable, key, value []byte) {
@@ -73,4 +80,18 @@ func (k kind) audited() bool {
 }
 
 // MakesBody reports whether a command may leave a body of its own accord.
-func MakesBody(c Command) bool { return c.kind().audited() || c.kind() == kindRetire }
+func MakesBody(c Command) bool {
+	switch k := c.kind(); k {
+	case kindRetire, kindPut, kindDrop, kindPurge:
+		return true
+	case kindGroup:
+		for _, op := range c.(*Group).Ops {
+			if MakesBody(op) {
+				return true
+			}
+		}
+		return false
+	default:
+		return k.audited()
+	}
+}

@@ -32,32 +32,60 @@ func (c *Checker) Violations() []Violation { return c.found }
 
 // Step checks about n rows; more is false at the end.
 func (c *Checker) Step(n int) (more bool) {
-	for ; n > 0 && c.phase < 3; n-- {
+	for ; n > 0 && c.phase < phaseEnd; n-- {
 		if c.shard == len(c.l.shards) {
 			c.phase, c.shard, c.slot = c.phase+1, 0, 1
 			continue
 		}
-		if c.phase == 2 {
+		if c.phase == phaseAnswers {
 			c.answers(&n)
 			continue
 		}
 		sh := &c.l.shards[c.shard]
-		end := sh.stock.end()
-		if c.phase == 1 {
-			end = sh.resv.end()
-		}
+		end := [...]uint32{sh.stock.end(), sh.resv.end(), sh.keyed.end()}[c.phase]
 		if c.slot >= end {
 			c.shard, c.slot = c.shard+1, 1
 			continue
 		}
-		if c.phase == 0 {
-			n -= c.stock(stockRef(c.l.makeRef(c.slot, uint32(c.shard))))
-		} else if sh.resv.at(c.slot).seq != 0 {
-			c.resv(resvRef(c.l.makeRef(c.slot, uint32(c.shard))))
+		ref := c.l.makeRef(c.slot, uint32(c.shard))
+		switch {
+		case c.phase == phaseStock:
+			n -= c.stock(stockRef(ref))
+		case c.phase == phaseResv && sh.resv.at(c.slot).seq != 0:
+			c.resv(resvRef(ref))
+		case c.phase == phaseKeyed && sh.keyed.at(c.slot).version != 0:
+			c.keyed(keyedRef(ref))
 		}
 		c.slot++
 	}
-	return c.phase < 3
+	return c.phase < phaseEnd
+}
+
+// The phases of a walk; those before phaseAnswers go from row to row.
+const (
+	phaseStock = iota
+	phaseResv
+	phaseKeyed
+	phaseAnswers
+	phaseEnd
+)
+
+// keyed checks that a record is found, is no newer than the ledger, and expires in its place.
+func (c *Checker) keyed(ref keyedRef) {
+	l, row := c.l, c.l.keyedAt(ref)
+	if l.findKeyed(row.key) != ref || row.version > l.index {
+		c.fail("structure", "record %016x%016x of table %d and index %d is not found by its key, or too new",
+			row.key.Hi, row.key.Lo, row.table, row.version)
+	}
+	if row.due == 0 {
+		return
+	}
+	d := l.keyed.due.at(row.due)
+	if d.ref != ref || row.due > 1 && l.dueBefore(d, l.keyed.due.at(dueParent(row.due))) ||
+		keyOfRecord(row.table, l.keyed.texts.text(d.text)) != row.key {
+		c.fail("structure", "record %016x%016x of table %d has no place among those that expire",
+			row.key.Hi, row.key.Lo, row.table)
+	}
 }
 
 func (c *Checker) fail(invariant, format string, args ...any) {
@@ -218,6 +246,14 @@ func (c *Checker) digest() {
 				d.add(hashResvHead(row, sh.blobs.at(row.blob)))
 				h, _ := l.hashResv(resvRef(l.makeRef(slot, uint32(i))), row)
 				d.add(h)
+			}
+		}
+	}
+	for i := range l.shards {
+		sh := &l.shards[i]
+		for slot := uint32(1); slot < sh.keyed.end(); slot++ {
+			if row := sh.keyed.at(slot); row.version != 0 {
+				d.add(l.hashKeyed(row))
 			}
 		}
 	}

@@ -173,13 +173,16 @@ type Commit struct {
 	Picks []Pick
 }
 
-// Release gives units back: short ones first, then held, then committed.
+// Release gives units back: short ones first, then held, then committed. HandOver, in an atomic group:
+// what becomes available is for the op that follows, which takes what it needs before short units are
+// offered the rest. Elsewhere it says nothing.
 //
 // Refused: as Commit.
 type Release struct {
-	ID     string
-	Picks  []Pick
-	Reason string
+	ID       string
+	Picks    []Pick
+	Reason   string
+	HandOver bool
 }
 
 // Ship takes units out of the location that they are allocated to: committed ones first, then held.
@@ -255,6 +258,7 @@ type Limits struct {
 	ApplyVersion  int64    // what apply does, from 1, see [ApplyVersion]; it only rises
 	ClosedAfter   int64    // ms after its last change that a closed reservation leaves memory, default 24 h
 	IDMemory      int64    // ms after that change that its id is forgotten, default 90 days
+	RecordsMax    int64    // records in memory, default 20,000,000
 }
 
 // Retire takes closed reservations out of memory, the oldest first: those of which no unit waits for
@@ -275,10 +279,11 @@ type Revive struct {
 
 // Group is several commands in one entry, each seeing the effects of those before it. Atomic: the
 // first refusal undoes all. Otherwise each stands on its own. Groups do not nest, and hold only
-// stock changes and verbs of reservations. One that is not atomic runs to its end whatever work that
+// stock changes, verbs of reservations, and Put, Drop and Expect. One that is not atomic runs to its end whatever work that
 // is (docs/LEDGER.md, "Work"): it is for changes of stock.
 //
-// The group's key remembers its own content and verdict; op i answers under Key.At(i+1).
+// The group's key remembers its own content and verdict; op i answers under Key.At(i+1), but for what
+// an atomic group does to records: that has no answer to show.
 type Group struct {
 	Atomic bool
 	Ops    []Command // 1 to MaxGroup

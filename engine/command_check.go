@@ -49,6 +49,14 @@ func (f *faults) check(c Command) {
 		f.between(field{leaf: "count"}, c.Count, 1, MaxRetire)
 	case *Revive:
 		f.id(c.ID)
+	case *Put:
+		c.check(f)
+	case *Drop:
+		c.check(f)
+	case *Expect:
+		c.check(f)
+	case *Purge:
+		f.between(field{leaf: "count"}, c.Count, 1, MaxPurge)
 	case *Tick:
 	default:
 		panic(fmt.Sprintf("engine: no way to check a %T", c))
@@ -226,6 +234,7 @@ func (c *Configure) check(f *faults) {
 	f.between(field{leaf: "apply_version"}, c.Limits.ApplyVersion, 0, known)
 	f.between(field{leaf: "closed_after_ms"}, c.Limits.ClosedAfter, 0, MaxMemory)
 	f.between(field{leaf: "id_memory_ms"}, c.Limits.IDMemory, 0, MaxMemory)
+	f.between(field{leaf: "records_max"}, c.Limits.RecordsMax, 0, 1<<30)
 }
 
 func (c *Enrol) check(f *faults) {
@@ -243,10 +252,11 @@ func (c *Group) check(f *faults) {
 		f.inGroup, f.op = true, i
 		switch op.(type) {
 		case *Set, *Adjust, *Move, *Reserve, *Add, *Extend, *Commit, *Release, *Ship, *Return,
-			*Transfer, *Mirror:
+			*Transfer, *Mirror, *Put, *Drop, *Expect:
 			f.check(op)
 		default:
-			f.add(field{leaf: "op"}, "must be a stock change or a verb of a reservation")
+			f.add(field{leaf: "op"},
+				"must be a stock change, a verb of a reservation or about a record")
 		}
 	}
 	f.inGroup = false

@@ -27,6 +27,10 @@ const (
 	kindEnrol
 	kindRetire
 	kindRevive
+	kindPut
+	kindDrop
+	kindExpect
+	kindPurge
 	kindEnd
 )
 
@@ -100,6 +104,14 @@ func newCommand(k kind) Command {
 		return new(Retire)
 	case kindRevive:
 		return new(Revive)
+	case kindPut:
+		return new(Put)
+	case kindDrop:
+		return new(Drop)
+	case kindExpect:
+		return new(Expect)
+	case kindPurge:
+		return new(Purge)
 	}
 	return nil
 }
@@ -204,6 +216,7 @@ func (c *Release) wire(x *coder) {
 	x.string(&c.ID)
 	codeList(x, &c.Picks, MaxLines, pickWire)
 	x.string(&c.Reason)
+	x.bool(&c.HandOver)
 }
 
 func (c *Ship) wire(x *coder) {
@@ -248,6 +261,7 @@ func (c *Configure) wire(x *coder) {
 	x.int(&c.Limits.ApplyVersion)
 	x.int(&c.Limits.ClosedAfter)
 	x.int(&c.Limits.IDMemory)
+	x.int(&c.Limits.RecordsMax)
 }
 
 func (c *Retire) wire(x *coder) { x.int(&c.Count) }

@@ -32,6 +32,7 @@ func (l *Ledger) Digest() uint64 {
 		uint64(l.limits.ResultsMax), uint64(l.limits.ResultsAge), uint64(l.limits.EventsMax),
 		uint64(l.limits.ShortfallStep), uint64(l.limits.ApplyVersion), l.skipped,
 		uint64(l.limits.ClosedAfter), uint64(l.limits.IDMemory),
+		uint64(l.limits.RecordsMax), uint64(l.keyed.archived),
 	} {
 		h = mixWide(h, v)
 	}

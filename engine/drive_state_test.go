@@ -62,6 +62,8 @@ func (d *driver) compareTouched(events int) string {
 		{"unfinished", false, l.Unfinished()},
 		{"away", int64(len(w.retired)), l.Counts().Retired},
 		{"answers", int64(len(w.answers)), l.Counts().Results},
+		{"records", int64(len(w.records.live)), l.Counts().Records},
+		{"archived", w.records.left, l.Counts().Archived},
 		{"reservations", int64(len(w.reservations)), l.Counts().Reservations},
 		{"live reservations", w.countLive(), l.Counts().LiveHolds},
 		{"SKUs", int64(len(known(w.skus, func(s *twinSKU) bool { return !s.gone }))), l.Counts().SKUs},
@@ -168,7 +170,7 @@ func (d *driver) compareStock() string {
 // compareAll compares everything: definitions, sellable and its explanation, every reservation.
 func (d *driver) compareAll() string {
 	for _, compare := range []func() string{d.compareDefinitions, d.compareSellable,
-		d.compareReservations, d.compareLists} {
+		d.compareReservations, d.compareLists, d.compareRecords} {
 		if f := compare(); f != "" {
 			return f
 		}

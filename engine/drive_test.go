@@ -267,6 +267,9 @@ func (d *driver) stepAs(e entry, payload []byte) string {
 	if f := d.compareAudit(); f != "" {
 		return f
 	}
+	if f := d.compareBodies(); f != "" {
+		return f
+	}
 	events := decodeEvents(d.out.Events)
 	if f := d.compareEvents(d.twin.events, events); f != "" {
 		return f

@@ -28,3 +28,6 @@ func (l *Ledger) plainName(k NameKind, n Name) Name {
 	}
 	return n
 }
+
+// RecordHash is the hash by which a ledger knows a record: the last part of the order of a Purge.
+func RecordHash(table uint8, key string) Key { return keyOfRecord(table, key) }

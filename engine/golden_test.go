@@ -77,6 +77,27 @@ group key=eight
   set A main 3 source=wms
   ship r4 1:1
 --
+put 1 order-1 if=absent state=1 value=7 body=first
+put 2 seen-1 if=absent expires=20000
+put 3 tally value=5 add
+put 3 tally value=-2 add
+adjust A main 1 source=wms
+group atomic key=records
+  adjust A main 1 source=wms
+  put 1 order-1 version=6 state=2 expires=19000 archive body=second
+  expect 2 seen-1 if=present state=0
+  drop 2 seen-1
+--
+put 2 seen-2 expires=18000
+put 4 task body=later
+expect 4 task version=7
+purge 10
+drop 4 task if=present
+adjust A main 1 source=wms
+--
+purge 10
+adjust A main 1 source=wms
+--
 channel shop api split locations=main,east
 --
 reserve r6 shop A:1 ttl=5000

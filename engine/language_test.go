@@ -30,6 +30,11 @@ import (
 //	tick
 //	retire 10
 //	revive r1                      (its newest body; version=5 and record=X are said otherwise)
+//	put 1 k body=X state=2 value=5 expires=9000 archive if=absent   (or if=present, or version=7)
+//	put 1 k value=-2 add           (adds to the value)
+//	drop 1 k version=7
+//	expect 1 k if=present state=2
+//	purge 10
 //	configure results_max=2 results_age=1000 shortfall_step=1 cluster=abc
 //	enrol n1 2 folder=abc
 //	group atomic                   (its commands follow, indented)
@@ -161,6 +166,8 @@ func (w *words) command(verb string) engine.Command {
 	case "revive":
 		return &engine.Revive{ID: w.next(), Version: uint64(w.numberOf("version")),
 			Record: []byte(w.option("record"))}
+	case "put", "drop", "expect", "purge":
+		return w.record(verb)
 	case "tick":
 		return &engine.Tick{}
 	case "enrol":
@@ -171,6 +178,30 @@ func (w *words) command(verb string) engine.Command {
 		return &engine.Group{Atomic: w.flag("atomic")}
 	}
 	return w.reservation(verb)
+}
+
+func (w *words) record(verb string) engine.Command {
+	if verb == "purge" {
+		return &engine.Purge{Count: w.number(w.next())}
+	}
+	table, key, version := uint8(w.number(w.next())), w.next(), uint64(w.numberOf("version"))
+	condition := map[string]engine.Condition{"": engine.IfAny, "absent": engine.IfAbsent,
+		"present": engine.IfPresent}[w.option("if")]
+	if version != 0 {
+		condition = engine.IfAt
+	}
+	switch verb {
+	case "put":
+		return &engine.Put{Table: table, Key: key, If: condition, Version: version,
+			State: uint8(w.numberOf("state")), Value: w.numberOf("value"), Add: w.flag("add"),
+			Expires: w.numberOf("expires"), Archive: w.flag("archive"),
+			Body: []byte(w.option("body"))}
+	case "drop":
+		return &engine.Drop{Table: table, Key: key, If: condition, Version: version}
+	}
+	_, has := w.named["state"]
+	return &engine.Expect{Table: table, Key: key, If: condition, Version: version, HasState: has,
+		State: uint8(w.numberOf("state"))}
 }
 
 func (w *words) definition(verb string) engine.Command {
@@ -212,7 +243,7 @@ func (w *words) definition(verb string) engine.Command {
 		ResultsAge: w.numberOf("results_age"), EventsMax: w.numberOf("events_max"),
 		ShortfallStep: w.numberOf("shortfall_step"), ApplyVersion: w.numberOf("apply_version"),
 		ClosedAfter: w.numberOf("closed_after"),
-		IDMemory:    w.numberOf("id_memory")}}
+		IDMemory:    w.numberOf("id_memory"), RecordsMax: w.numberOf("records_max")}}
 	copy(c.Limits.ClusterID[:], w.option("cluster"))
 	return c
 }
@@ -245,7 +276,8 @@ func (w *words) reservation(verb string) engine.Command {
 	case "commit":
 		return &engine.Commit{ID: w.next(), Picks: w.picks()}
 	case "release":
-		return &engine.Release{ID: w.next(), Picks: w.picks(), Reason: w.option("reason")}
+		return &engine.Release{ID: w.next(), HandOver: w.flag("handover"), Picks: w.picks(),
+			Reason: w.option("reason")}
 	case "ship":
 		return &engine.Ship{ID: w.next(), Picks: w.picks(), Package: w.option("package"),
 			Tracking: w.option("tracking")}

@@ -209,7 +209,7 @@ func TestBodiesOfOneEntryAreBounded(t *testing.T) {
 			{command: &engine.Reserve{ID: id, Channel: "web", Mode: engine.Strict, Lines: lines}},
 			{command: &engine.Release{ID: id}}}})
 	}
-	s.retire(1<<40, engine.MaxRetire)
+	s.retire(2*24*60*60*1000, engine.MaxRetire)
 	total := 0
 	for _, b := range s.out.Bodies {
 		total += len(b.Value)

@@ -20,10 +20,12 @@ type Ledger struct {
 	remember  remembered
 	closed    closedQueue
 	retired   retired
+	keyed     keyed
 	shortfall []stockRef // shortfalls that an entry left over, by (SKU number, location number)
 	digest    digest
 	sweep     *Sweep // the running one, or nil
 	undo      *undo  // of the running atomic group, or nil
+	spare     *undo  // of the last one, for the next
 	live      int64  // reservations with a deadline
 	waiting   int64  // listed short parts
 
@@ -32,19 +34,21 @@ type Ledger struct {
 	work   scratch
 }
 
-// shard is one part of the tables: stock by SKU number, reservations by id, remembered answers by
-// key. A shard has no order and no meaning of its own.
+// shard is one part of the tables: stock by SKU number, reservations by id, remembered answers and
+// records by key. A shard has no order and no meaning of its own.
 type shard struct {
 	skus    slab[skuRow] // slot n+1 is SKU number n<<bits|shard
 	stock   slab[stockRow]
 	marks   slab[markRow]
 	resv    slab[resvRow]
 	parts   slab[partRow]
+	keyed   slab[keyedRow]
 	blobs   arena
 	byName  index // SKU numbers, by hash of the name
 	byID    index // reservations, by hash of the id
 	results index // remembered answers, by key
 	byOldID index // reservations that have left memory, by hash of the id
+	byKey   index // records, by hash of table and key
 }
 
 // Options are the choices that are made once, when a ledger is created.
@@ -103,6 +107,8 @@ type Counts struct {
 	LiveHolds                 int64 // those with units that are held, committed or short
 	Results                   int64 // remembered answers
 	Retired                   int64 // reservations that have left memory and whose ids are known
+	Records                   int64 // in memory
+	Archived                  int64 // records that have left memory and whose bodies stayed, since ever
 }
 
 // Counts returns the sizes of the tables, for metrics.
@@ -113,6 +119,8 @@ func (l *Ledger) Counts() Counts {
 		Channels:  int64(len(l.names.channels.byName)),
 		Results:   int64(l.remember.tail - l.remember.head),
 		Retired:   l.retired.count,
+		Records:   l.keyed.count,
+		Archived:  l.keyed.archived,
 	}
 	for _, d := range l.names.channels.rows {
 		c.LiveHolds += d.live

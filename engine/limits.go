@@ -20,6 +20,8 @@ const (
 	MaxRefBytes         = 128
 	MaxNoteBytes        = 255 // source, master, reason, package, tracking
 	MaxAttributes       = 4 << 10
+	MaxKeyBytes         = 255                        // of a record
+	MaxRecordBody       = 64 << 10                   // bytes
 	MaxTTL              = 30 * 24 * 60 * 60 * 1000   // ms
 	MinTTL              = 1000                       // ms
 	MaxCommandBytes     = 1 << 20                    // one encoded command
@@ -36,5 +38,6 @@ func DefaultLimits() Limits {
 		ApplyVersion:  firstApplyVersion,
 		ClosedAfter:   24 * 60 * 60 * 1000,
 		IDMemory:      90 * 24 * 60 * 60 * 1000,
+		RecordsMax:    20_000_000,
 	}
 }

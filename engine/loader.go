@@ -20,6 +20,7 @@ type Loader struct {
 	sku   skuRecord
 	stock stockRecord
 	resv  resvRecord
+	keyed keyedRecord
 
 	unknown *VersionError // the ledger is of a later build's apply version
 }
@@ -84,6 +85,9 @@ func (ld *Loader) Finish() (*Ledger, error) {
 		return nil, fmt.Errorf("checkpoint: %d of %d ids that have left memory are there",
 			l.retired.count, m.olds)
 	}
+	if uint64(l.keyed.count) != m.records {
+		return nil, fmt.Errorf("checkpoint: %d of %d records are there", l.keyed.count, m.records)
+	}
 	l.retired.firstChunk = l.retired.head / retiredChunk
 	for _, p := range m.pending {
 		if !ld.isSKU(p.sku) || !ld.isLocation(p.location) || l.stockOf(p.sku, p.location) == 0 {
@@ -126,6 +130,8 @@ func (ld *Loader) record(t tableID) {
 		}
 	case retiredTable:
 		ld.loadRetired()
+	case keyedTable:
+		ld.loadKeyed()
 	default:
 		ld.x.fail("the table is not known to this build")
 	}
@@ -192,6 +198,7 @@ func (ld *Loader) loadMeta() {
 	l.remember.firstChunk = m.head / rememberedChunk
 	l.closed.head, l.closed.tail = m.closed, m.closed
 	l.retired.head, l.retired.tail = m.retired, m.retired
+	l.keyed.archived = int64(m.archived)
 	ld.l = l
 }
 
@@ -368,5 +375,20 @@ func (ld *Loader) loadRetired() {
 	}
 	if ld.ok(good, "an id that has left memory has no key, or the number of another") {
 		ld.l.putRetired(n, r)
+	}
+}
+
+func (ld *Loader) loadKeyed() {
+	r := &ld.keyed
+	*r = keyedRecord{}
+	r.wire(&ld.x)
+	row := &r.row
+	withText := r.expires != 0
+	good := row.version > 0 && row.version <= ld.l.index && row.table > 0 && row.flags&^keepsBody == 0 &&
+		r.expires >= 0 && withText == (len(r.text) > 0) && len(r.text) <= MaxKeyBytes &&
+		ld.l.findKeyed(row.key) == 0 && !row.key.IsZero() &&
+		(!withText || keyOfRecord(row.table, aliasText(r.text)) == row.key)
+	if ld.ok(good, "a record is not whole, or there twice") {
+		ld.l.loadKeyed(r)
 	}
 }

@@ -108,7 +108,7 @@ func (l *Ledger) recallGroup(key Key, g *Group, v *verdict, results bool) {
 		each.replayed = true
 		n := uint64(0)
 		if v.refusal == Accepted {
-			n = l.findAnswer(key.At(i + 1))
+			n = l.findAnswer(opKey(key, g, i))
 		}
 		switch {
 		case n != 0:

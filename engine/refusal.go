@@ -35,6 +35,9 @@ const (
 	// ReservationClosed says that the reservation has left memory, and that nothing happened: a Revive
 	// must come first. It is not remembered, and who holds the bodies sees to it.
 	ReservationClosed
+	RecordExists  // a record is there, and the command demands that there is none
+	RecordChanged // a record has another version, or state, than the command demands
+	RecordUnknown // there is no such record in memory
 	refusalEnd
 )
 
@@ -43,7 +46,14 @@ var refusals = texts[Refusal]{
 	"unknown-reservation", "unknown-location", "unknown-sku", "not-listed", "kit-nested",
 	"kit-without-stock", "limit-reached", "quantity-overflow", "not-master", "in-use",
 	"as-of-too-old", "expired", "wrong-state", "insufficient-stock", "not-attempted",
-	"overloaded", "incarnation-used", "reservation-closed",
+	"overloaded", "incarnation-used", "reservation-closed", "record-exists", "record-changed",
+	"record-unknown",
+}
+
+// ofRecord reports whether a command was written with a guess of a record that was wrong. That is not
+// remembered: its caller reads again, and sends what it then thinks right under the same key.
+func (r Refusal) ofRecord() bool {
+	return r == RecordExists || r == RecordChanged || r == RecordUnknown
 }
 
 // String returns the stable wire name, such as "insufficient-stock".

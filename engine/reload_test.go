@@ -341,6 +341,12 @@ func showAll(l *engine.Ledger) (all []string) {
 	next, ok := l.NextDeadline()
 	show([]any{next, ok, l.DueUpTo(1<<50, 1), l.Index(), l.Now(), l.Due(), l.Limits(),
 		l.LastEvent(), l.Unfinished(), l.Horizon(), l.Enrolments()})
+	purge, ok := l.NextPurge()
+	show([]any{purge, ok, l.Counts().Records, l.Archived()})
+	for i := range 15 {
+		head, ok := l.Record(uint8(1+i/5), fmt.Sprintf("k%d", i%5))
+		show([]any{head, ok})
+	}
 	show(l.Locations(0, 100))
 	channels := l.Channels(0, 100)
 	show(channels)

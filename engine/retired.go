@@ -193,6 +193,7 @@ func (l *Ledger) retire(c *Retire) {
 		if l.forgetAt(row) > l.now {
 			return
 		}
+		l.bodies.again = l.bodies.again || row.version == l.index // it left in this very entry
 		l.bodies.add(BodyOfReservation, row.key.bytes(), nil)
 		l.dropRetired(l.retired.head)
 	}

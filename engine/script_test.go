@@ -44,6 +44,7 @@ func TestScripts(t *testing.T) {
 //	events                           events of the last entry
 //	save                             save the ledger, and go on with what is loaded
 //	skip N                           N entries of raft that are not the ledger's
+//	record TABLE KEY ...             records, and their bodies
 //	status                           index, time, limits, counts, what is due next
 type script struct {
 	*driver
@@ -215,6 +216,12 @@ func (s *script) show(what string, words []string) (string, error) {
 			fmt.Fprintf(&b, "hold %s for %s at %s: held %d committed %d\n", h.Reservation,
 				h.Channel, h.Location, h.Held, h.Committed)
 		}
+	case "record":
+		table, err := strconv.Atoi(words[0])
+		for _, key := range words[1:] {
+			b.WriteString(s.showRecord(uint8(table), key) + "\n")
+		}
+		return b.String(), err
 	case "reservation":
 		for _, id := range words {
 			v, ok := s.ledger.Reservation(id)
@@ -228,6 +235,27 @@ func (s *script) show(what string, words []string) (string, error) {
 		return s.showDefinition(what, words)
 	}
 	return b.String(), nil
+}
+
+// showRecord prints a record with its newest body.
+func (s *script) showRecord(table uint8, key string) string {
+	head, ok := s.ledger.Record(table, key)
+	text := "not in memory"
+	if ok {
+		text = fmt.Sprintf("version %d state %d value %d", head.Version, head.State, head.Value)
+		if head.Expires != 0 {
+			text += fmt.Sprintf(" expires %d", head.Expires)
+		}
+		if head.Archive {
+			text += " archive"
+		}
+	}
+	body, kept := s.bodies[bodyKey(engine.BodyOfRecord, engine.RecordKey(table, key))]
+	if !kept {
+		return fmt.Sprintf("%d %s: %s, no body", table, key, text)
+	}
+	r, _ := engine.ReadRecordBody(body.value)
+	return fmt.Sprintf("%d %s: %s, body of index %d %q", table, key, text, body.version, r.Body)
 }
 
 func (s *script) showDefinition(what string, words []string) (string, error) {
@@ -250,10 +278,10 @@ func (s *script) showDefinition(what string, words []string) (string, error) {
 		limits := l.Limits()
 		return fmt.Sprintf("index %d, now %d, due %d, last event %d, unfinished %v\n"+
 			"counts %+v\nlimits: results %d for %d ms, events %d, shortfall step %d, closed after %d, "+
-			"ids for %d, cluster %q\n"+
+			"ids for %d, records %d, cluster %q\n"+
 			"next deadline %d %v", l.Index(), l.Now(), l.Due(), l.LastEvent(), l.Unfinished(),
 			l.Counts(), limits.ResultsMax, limits.ResultsAge, limits.EventsMax,
-			limits.ShortfallStep, limits.ClosedAfter, limits.IDMemory, strings.TrimRight(string(limits.ClusterID[:]), "\x00"), next,
+			limits.ShortfallStep, limits.ClosedAfter, limits.IDMemory, limits.RecordsMax, strings.TrimRight(string(limits.ClusterID[:]), "\x00"), next,
 			ok), nil
 	}
 	return "", fmt.Errorf("unknown directive %q", what)

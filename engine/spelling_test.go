@@ -98,6 +98,8 @@ func spellCommand(c engine.Command) *spelling {
 	case *engine.Revive:
 		return spell("revive", c.ID).option("version", c.Version, 0).
 			option("record", string(c.Record), "")
+	case *engine.Put, *engine.Drop, *engine.Expect, *engine.Purge:
+		return spellRecord(c)
 	case *engine.Tick:
 		return spell("tick")
 	case *engine.Enrol:
@@ -110,6 +112,31 @@ func spellCommand(c engine.Command) *spelling {
 		return spellDefinition(c)
 	}
 	return spellVerb(c)
+}
+
+// spellRecord spells a command about a record.
+func spellRecord(c engine.Command) *spelling {
+	conditions := []string{"", "absent", "present", ""}
+	switch c := c.(type) {
+	case *engine.Put:
+		return spell("put", c.Table, c.Key).option("if", conditions[c.If], "").
+			option("version", c.Version, 0).option("state", c.State, 0).option("value", c.Value, 0).
+			flag("add", c.Add).option("expires", c.Expires, 0).flag("archive", c.Archive).
+			option("body", string(c.Body), "")
+	case *engine.Drop:
+		return spell("drop", c.Table, c.Key).option("if", conditions[c.If], "").
+			option("version", c.Version, 0)
+	case *engine.Expect:
+		s := spell("expect", c.Table, c.Key).option("if", conditions[c.If], "").
+			option("version", c.Version, 0)
+		if c.HasState {
+			s.option("state", c.State, "")
+		}
+		return s
+	case *engine.Purge:
+		return spell("purge", c.Count)
+	}
+	panic(fmt.Sprintf("no spelling of %T", c))
 }
 
 func spellDefinition(c engine.Command) *spelling {
@@ -147,6 +174,7 @@ func spellDefinition(c engine.Command) *spelling {
 			option("apply_version", c.Limits.ApplyVersion, 0).
 			option("closed_after", c.Limits.ClosedAfter, 0).
 			option("id_memory", c.Limits.IDMemory, 0).
+			option("records_max", c.Limits.RecordsMax, 0).
 			option("cluster", string(bytes.TrimRight(c.Limits.ClusterID[:], "\x00")), "")
 	}
 	panic(fmt.Sprintf("no spelling of %T", c))
@@ -165,7 +193,8 @@ func spellVerb(c engine.Command) *spelling {
 	case *engine.Commit:
 		return spell("commit", c.ID).picks(c.Picks)
 	case *engine.Release:
-		return spell("release", c.ID).picks(c.Picks).option("reason", c.Reason, "")
+		return spell("release", c.ID).picks(c.Picks).option("reason", c.Reason, "").
+			flag("handover", c.HandOver)
 	case *engine.Ship:
 		return spell("ship", c.ID).picks(c.Picks).option("package", c.Package, "").
 			option("tracking", c.Tracking, "")

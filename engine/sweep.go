@@ -35,6 +35,7 @@ type Sweep struct {
 	resv        resvRecord
 	stock       stockRecord
 	sku         skuRecord
+	keyed       keyedRecord
 	done        bool
 }
 
@@ -55,6 +56,7 @@ const (
 	markTable
 	shortTable
 	retiredTable
+	keyedTable
 	tableEnd
 )
 
@@ -103,6 +105,9 @@ func (l *Ledger) ageRows() {
 		for slot := uint32(1); slot < sh.resv.end(); slot++ {
 			sh.resv.at(slot).epoch = 0
 		}
+		for slot := uint32(1); slot < sh.keyed.end(); slot++ {
+			sh.keyed.at(slot).epoch = 0
+		}
 	}
 }
 
@@ -149,7 +154,7 @@ func (s *Sweep) step() Block {
 	s.x = coder{mode: writing, b: make([]byte, 0, blockBytes+blockBytes/8)}
 	more := false
 	switch table {
-	case skuTable, stockTable, resvTable:
+	case skuTable, stockTable, resvTable, keyedTable:
 		if more = s.rows(); !more && len(s.x.b) == 0 {
 			more = s.image(imageID{table, shard})
 		} else if !more {
@@ -170,7 +175,7 @@ func (s *Sweep) step() Block {
 	}
 	if s.number++; !more {
 		s.number, s.slot = 0, 1
-		if s.shard++; s.shard == len(s.l.shards) || table >= answerTable {
+		if s.shard++; s.shard == len(s.l.shards) || table >= answerTable && table != keyedTable {
 			s.table, s.shard = s.table+1, 0
 		}
 	}
@@ -217,6 +222,14 @@ func (s *Sweep) rows() (more bool) {
 				row.epoch = epoch
 				s.putStock(row)
 			}
+		case keyedTable:
+			if s.slot >= sh.keyed.end() {
+				return false
+			}
+			if row := sh.keyed.at(s.slot); row.version != 0 && row.epoch != epoch {
+				row.epoch = epoch
+				s.putKeyed(row)
+			}
 		default:
 			if s.slot >= sh.resv.end() {
 				return false
@@ -246,6 +259,11 @@ func (s *Sweep) putStock(row *stockRow) {
 func (s *Sweep) putResv(ref resvRef) {
 	s.l.resvRecord(&s.resv, ref)
 	s.resv.wire(&s.x)
+}
+
+func (s *Sweep) putKeyed(row *keyedRow) {
+	s.l.keyedRecord(&s.keyed, row)
+	s.keyed.wire(&s.x)
 }
 
 // answers writes remembered answers until a block is full; false when there are no more.
@@ -303,6 +321,13 @@ func (l *Ledger) saveResv(ref resvRef, row *resvRow) {
 	row.epoch = l.epoch
 	if s := l.sweep; s != nil {
 		s.save(resvTable, uint32(ref)&l.shardMask(), func() { s.putResv(ref) })
+	}
+}
+
+func (l *Ledger) saveKeyed(ref keyedRef, row *keyedRow) {
+	row.epoch = l.epoch
+	if s := l.sweep; s != nil {
+		s.save(keyedTable, uint32(ref)&l.shardMask(), func() { s.putKeyed(row) })
 	}
 }
 

@@ -18,6 +18,8 @@ type metaRecord struct {
 	closed   uint64 // tail of the queue of closed reservations
 	retired  uint64 // tail of those that have left memory
 	olds     uint64 // how many of those there are
+	records  uint64 // how many there are
+	archived uint64 // records that have left memory
 	digest   uint64
 	skipped  uint64
 	limits   Limits
@@ -43,7 +45,7 @@ func (r *metaRecord) wire(x *coder) {
 	x.int(&r.due)
 	for _, v := range [...]*uint64{
 		&r.seq, &r.eventSeq, &r.skuNext, &r.head, &r.tail, &r.marks, &r.shorts, &r.closed,
-		&r.retired, &r.olds, &r.digest, &r.skipped,
+		&r.retired, &r.olds, &r.records, &r.archived, &r.digest, &r.skipped,
 	} {
 		x.uint(v)
 	}
@@ -71,6 +73,7 @@ func (s *Sweep) writeFront() {
 		marks:   uint64(len(s.marks)), shorts: uint64(len(s.shorts)), closed: l.closed.tail,
 		nodes:   l.Enrolments(),
 		retired: l.retired.tail, olds: uint64(l.retired.count),
+		records: uint64(l.keyed.count), archived: uint64(l.keyed.archived),
 	}
 	for _, ref := range l.shortfall {
 		row := l.stockAt(ref)

@@ -269,6 +269,7 @@ func (w *twin) clone() *twin {
 		c.rows[k] = &r
 	}
 	c.retired = slices.Clone(w.retired)
+	c.records = w.records.clone()
 	c.reservations = slices.Clone(w.reservations)
 	for i, v := range c.reservations {
 		c.reservations[i] = v.clone()

@@ -30,12 +30,14 @@ type twin struct {
 	closings     int                // places given to those that are closed
 	retired      []twinRetired      // in the order in which they left memory
 	audited      [][]byte           // keys of the audit of this entry
-	answers      []twinAnswer       // oldest first
+	records      twinRecords
+	answers      []twinAnswer // oldest first
 
 	lastEvent uint64
 	events    []engine.Event  // of this entry
 	expired   int             // holds that ended in this entry
 	inGroup   bool            // what runs now is an op of a group
+	atomic    bool            // and that group is atomic
 	touched   map[uint32]bool // SKUs of which more became available somewhere in this command
 }
 
@@ -56,6 +58,8 @@ func newTwin() *twin {
 		channels:  []*twinChannel{nil},
 		rows:      map[rowKey]*twinRow{},
 		touched:   map[uint32]bool{},
+		records: twinRecords{live: map[recordID]twinRecord{},
+			archived: map[recordID]twinRecord{}},
 	}
 }
 
@@ -112,7 +116,9 @@ func (w *twin) settle(c engine.Command) engine.Result {
 		*w = *saved
 	} else {
 		w.shortfalls(low)
-		w.allocateShort()
+		if c, ok := c.(*engine.Release); !ok || !c.HandOver || !w.atomic {
+			w.allocateShort()
+		}
 	}
 	w.show(c, &r)
 	return r
@@ -168,7 +174,9 @@ func (w *twin) perform(c engine.Command, r *engine.Result) []rowKey {
 	case *engine.Revive:
 		w.revive(c, r)
 	default:
-		panic(fmt.Sprintf("the twin does not know %T", c))
+		if !w.performRecord(c, r) {
+			panic(fmt.Sprintf("the twin does not know %T", c))
+		}
 	}
 	return nil
 }
@@ -179,10 +187,14 @@ func (w *twin) group(key engine.Key, content string, g *engine.Group) engine.Res
 	saved := w.clone()
 	r := engine.Result{Index: w.index, At: -1}
 	w.remember(key, content, r)
-	w.inGroup = true
-	defer func() { w.inGroup = false }()
+	w.inGroup, w.atomic = true, g.Atomic
+	defer func() { w.inGroup, w.atomic = false, false }()
 	for i, c := range g.Ops {
-		op := w.run(engine.Op{Key: key.At(i + 1), Command: c})
+		own := key.At(i + 1)
+		if g.Atomic && isRecord(c) {
+			own = engine.Key{} // there is nothing to say of it that the group does not say
+		}
+		op := w.run(engine.Op{Key: own, Command: c})
 		r.Ops = append(r.Ops, op)
 		if g.Atomic && op.Refusal != engine.Accepted {
 			*w = *saved
@@ -191,8 +203,11 @@ func (w *twin) group(key engine.Key, content string, g *engine.Group) engine.Res
 				Ops: notAttempted(g, w.index)}
 			r.Ops[i] = op
 			w.remember(key, content, r)
-			break
+			return r
 		}
+	}
+	if g.Atomic {
+		w.allocateShort()
 	}
 	return r
 }
@@ -231,7 +246,7 @@ func (w *twin) show(c engine.Command, r *engine.Result) {
 func (w *twin) remember(key engine.Key, content string, r engine.Result) {
 	if key.IsZero() ||
 		r.Refusal == engine.Invalid || r.Refusal == engine.IdempotencyConflict ||
-		r.Refusal == engine.ReservationClosed {
+		r.Refusal == engine.ReservationClosed || !w.inGroup && wrongGuess(r.Refusal) {
 		return
 	}
 	kept := engine.Result{Refusal: r.Refusal, Existed: r.Existed, Index: r.Index, At: r.At}
@@ -331,6 +346,7 @@ func (w *twin) configure(c *engine.Configure) {
 	w.limits.ApplyVersion = max(w.limits.ApplyVersion, c.Limits.ApplyVersion)
 	set(&w.limits.ClosedAfter, c.Limits.ClosedAfter)
 	set(&w.limits.IDMemory, c.Limits.IDMemory)
+	set(&w.limits.RecordsMax, c.Limits.RecordsMax)
 }
 
 func (w *twin) enrol(c *engine.Enrol, r *engine.Result) {

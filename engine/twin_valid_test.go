@@ -38,9 +38,13 @@ func twinInvalid(c engine.Command) bool {
 		return c.Count < 1 || c.Count > engine.MaxRetire
 	case *engine.Revive:
 		return badID(c.ID)
+	case *engine.Put, *engine.Drop, *engine.Expect:
+		return badRecord(c)
+	case *engine.Purge:
+		return c.Count < 1 || c.Count > engine.MaxPurge
 	case *engine.Group:
 		for _, op := range c.Ops {
-			if twinInvalid(op) || reservationOf(op) == "" && !isStock(op) {
+			if twinInvalid(op) || reservationOf(op) == "" && !isStock(op) && !isRecord(op) {
 				return true
 			}
 		}

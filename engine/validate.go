@@ -67,7 +67,8 @@ func (p field) String() string {
 var (
 	fieldLists  = [...]string{"", "lines", "kit", "locations"}
 	fieldLeaves = [...]string{"", "id", "sku", "location", "channel", "lines", "qty", "line", "from",
-		"to", "set", "adjust", "move", "as_of", "kit", "kind", "name", "locations"}
+		"to", "set", "adjust", "move", "as_of", "kit", "kind", "name", "locations", "key", "state",
+		"value"}
 )
 
 // pack makes 32 bits of a field: list, leaf, and the place in the list.

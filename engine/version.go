@@ -75,5 +75,5 @@ var kindWords = [kindEnd]string{
 	kindMove: "move", kindReserve: "reserve", kindAdd: "add", kindExtend: "extend",
 	kindCommit: "commit", kindRelease: "release", kindShip: "ship", kindReturn: "return",
 	kindTransfer: "transfer", kindMirror: "mirror", kindTick: "tick", kindConfigure: "configure",
-	kindGroup: "group",
+	kindGroup: "group", kindPut: "put", kindDrop: "drop", kindExpect: "expect", kindPurge: "purge",
 }

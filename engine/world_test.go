@@ -43,6 +43,10 @@ type world struct {
 	skus    []string
 	kits    []string
 	lines   int // of a reserve at most
+	entries int // made so far: the index of the last one, where entries have every index
+	puts    map[recordID]int
+	// records is how many of a hundred plain commands are about records.
+	records int
 }
 
 var (
@@ -54,6 +58,7 @@ var (
 
 func newWorld(seed uint64) *world {
 	return &world{Rand: rand.New(rand.NewPCG(seed, 1)), now: 1_000_000, noise: 3, lines: 4,
+		records: 10, puts: map[recordID]int{}, entries: 2,
 		skus: []string{"A", "B", "C", "D"}, kits: []string{"K", "P"}}
 }
 
@@ -180,6 +185,7 @@ func (w *world) sourceOf(location string) string {
 // entry makes one entry: the clock mostly goes on, sometimes back; due mostly follows it.
 func (w *world) entry() entry {
 	w.now += int64(w.IntN(1500))
+	w.entries++
 	e := entry{now: w.now, due: w.now, resolve: w.chance(70)}
 	switch w.IntN(10) {
 	case 0:
@@ -216,6 +222,9 @@ func (w *world) command() engine.Command {
 	case n < 6:
 		return w.definition()
 	case n < 8:
+		if w.chance(60) {
+			return &engine.Purge{Count: 1 + int64(w.IntN(4))}
+		}
 		return &engine.Tick{}
 	case n < 9:
 		return w.memory()
@@ -238,6 +247,9 @@ func (w *world) memory() engine.Command {
 	if w.chance(30) {
 		return &engine.Configure{Limits: engine.Limits{ResultsMax: 1 + int64(w.IntN(40)),
 			ResultsAge: 1 + int64(w.IntN(3000))}}
+	}
+	if w.chance(30) {
+		return &engine.Configure{Limits: engine.Limits{RecordsMax: 3 + int64(w.IntN(12))}}
 	}
 	return &engine.Configure{Limits: engine.Limits{ResultsMax: 30 + int64(w.IntN(300)),
 		ResultsAge: 20_000 + int64(w.IntN(100_000))}}
@@ -278,6 +290,9 @@ func (w *world) definition() engine.Command {
 func (w *world) plain() engine.Command {
 	if w.chance(w.noise) {
 		return w.broken()
+	}
+	if w.chance(w.records) {
+		return w.record()
 	}
 	switch n := w.IntN(100); {
 	case n < 22:

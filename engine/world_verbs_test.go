@@ -124,7 +124,8 @@ func (w *world) verb() engine.Command {
 	case n < 25:
 		return &engine.Commit{ID: id, Picks: w.picks()}
 	case n < 45:
-		return &engine.Release{ID: id, Picks: w.picks(), Reason: w.pick([]string{"", "no"})}
+		return &engine.Release{ID: id, Picks: w.picks(), Reason: w.pick([]string{"", "no"}),
+			HandOver: w.chance(30)}
 	case n < 70:
 		return &engine.Ship{ID: id, Picks: w.picks(), Tracking: w.pick([]string{"", "t1"})}
 	case n < 82:
