@@ -79,7 +79,7 @@ func (u *unpacking) takeBodies(_ sectionHead, content io.Reader) error {
 		return err
 	}
 	if err = u.eachBody(content, to.keep); err == nil {
-		err = to.store.Fill(to.rows, true)
+		err = to.store.Fill(to.after, to.rows, true)
 	}
 	return errors.Join(err, to.store.Close())
 }
@@ -160,6 +160,7 @@ func readBody(r *bufio.Reader) (row BodyRow, err error) {
 type restoredBodies struct {
 	store *BodyStore
 	rows  []BodyRow
+	after []byte // the last key of the piece before
 	bytes int
 }
 
@@ -182,9 +183,10 @@ func (t *restoring) openBodies(index uint64) (*restoredBodies, error) {
 func (b *restoredBodies) keep(r BodyRow) error {
 	size := len(r.Key) + len(r.Value) + dirtyOverhead
 	if b.bytes+size > bodyWriteBytes && len(b.rows) > 0 {
-		if err := b.store.Fill(b.rows, false); err != nil {
+		if err := b.store.Fill(b.after, b.rows, false); err != nil {
 			return err
 		}
+		b.after = b.rows[len(b.rows)-1].Key
 		b.rows, b.bytes = b.rows[:0], 0
 	}
 	b.rows, b.bytes = append(b.rows, r), b.bytes+size

@@ -88,6 +88,15 @@ func TestABackupBringsWhatHasLeftMemory(t *testing.T) {
 	leaves(t, follower.Store, first, second, returned, "s-0-50")
 	submit(t, leader.Store, &engine.Return{ID: returned, Disposition: engine.Sellable})
 	leaves(t, follower.Store, returned) // under a second version
+	for _, c := range []engine.Command{put(1, "live", "as it was"), put(1, "dropped", "x"),
+		put(1, "rewritten", "before"), &engine.Drop{Table: 1, Key: "dropped"},
+		&engine.Put{Table: 1, Key: "archived", Expires: 1, Archive: true, Body: []byte("kept")}} {
+		submit(t, leader.Store, c)
+	}
+	require.Eventually(t, func() bool {
+		r, ok, err := follower.Record(t.Context(), 1, "archived", 0)
+		return err == nil && ok && r.Archived
+	}, 30*time.Second, time.Millisecond)
 
 	b, err := follower.OpenBackup(t.Context(), BackupOptions{Events: true})
 	require.NoError(t, err)
@@ -95,6 +104,9 @@ func TestABackupBringsWhatHasLeftMemory(t *testing.T) {
 	audit := audited(t, follower.Store, index)
 	submit(t, leader.Store, &engine.Return{ID: first, Disposition: engine.Sellable})
 	leaves(t, follower.Store, first) // under another version than the backup's
+	submit(t, leader.Store, put(1, "rewritten", "after"))
+	submit(t, leader.Store, &engine.Drop{Table: 1, Key: "live"})
+	submit(t, leader.Store, &engine.Drop{Table: 1, Key: "archived"})
 	for range 3 {
 		require.NoError(t, follower.Checkpoint(t.Context()))
 	}
@@ -121,6 +133,7 @@ func TestABackupBringsWhatHasLeftMemory(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, source.Counts().Retired, report.Retired)
 	assert.Equal(t, audit, report.Audit)
+	assert.EqualValues(t, 2, report.Records)
 	dir, again := restoredFolder(t, file.Bytes())
 	again.Restored = 0
 	assert.Equal(t, report, again)
@@ -147,6 +160,11 @@ func TestABackupBringsWhatHasLeftMemory(t *testing.T) {
 		require.Equal(t, engine.Shipped, r.State)
 	}
 	assert.EqualValues(t, source.Counts().Retired, away)
+	assert.Equal(t, "live=as it was rewritten=before", recordsOf(t, n.Store, 1, ""))
+	kept, ok, err := n.Record(t.Context(), 1, "archived", 0)
+	require.NoError(t, err)
+	assert.True(t, ok && kept.Archived)
+	assert.Equal(t, "kept", string(kept.Body))
 	r := submit(t, n.Store, &engine.Return{ID: second, Disposition: engine.Sellable})
 	assert.EqualValues(t, 1, r.Reservation.Lines[0].Returned)
 	assert.Equal(t, audit, audited(t, n.Store, index))
@@ -160,7 +178,9 @@ func audited(t *testing.T, s *Store, index uint64) (n int64) {
 	t.Helper()
 	require.NoError(t, s.machine.bodies.Scan([]byte{byte(engine.BodyOfAudit)}, index,
 		func(r BodyRow) bool {
-			n++
+			if engine.BodyTable(r.Key[0]) == engine.BodyOfAudit {
+				n++
+			}
 			return true
 		}))
 	return n
@@ -316,10 +336,10 @@ func TestANodeThatLacksBodiesGivesNoBackup(t *testing.T) {
 		assert.ErrorContains(t, err, "what has left memory")
 
 		require.NoError(t, has.Scan(nil, n.bodies.State().Missing, func(r BodyRow) bool {
-			require.NoError(t, n.bodies.Fill([]BodyRow{r}, false))
+			require.NoError(t, n.bodies.Fill(nil, []BodyRow{r}, false))
 			return true
 		}))
-		require.NoError(t, n.bodies.Fill(nil, true))
+		require.NoError(t, n.bodies.Fill(nil, nil, true))
 		b, err := n.OpenBackup(t.Context(), BackupOptions{})
 		require.NoError(t, err)
 		require.NoError(t, b.Close())

@@ -20,6 +20,8 @@ type BackupReport struct {
 	Limits     engine.Limits
 	Violations []engine.Violation
 	Retired    int64 // reservations that have left memory, each with its body
+	Records    int64 // records in memory, each with its body
+	Archived   int64 // records that have left memory and whose bodies are there
 	Audit      int64 // rows of the audit
 	Bytes      int64 // length of the backup
 	// Restored is the digest of the ledger that a restore wrote: Head's, but for what belongs to the old
@@ -96,7 +98,8 @@ func (u *unpacking) run(r io.Reader) (BackupReport, error) {
 	return BackupReport{
 		Head: u.head, Counts: u.ledger.Counts(), Now: u.ledger.Now(), LastEvent: u.ledger.LastEvent(),
 		Events: u.events, Limits: u.ledger.Limits(), Violations: u.ledger.Check(), Bytes: b.Bytes(),
-		Retired: u.bodies.Reservations, Audit: u.bodies.Audit,
+		Retired: u.bodies.Reservations, Records: u.bodies.Records, Archived: u.bodies.Archived,
+		Audit: u.bodies.Audit,
 	}, nil
 }
 
@@ -123,8 +126,8 @@ func (u *unpacking) complete() error {
 		return damaged(u.name, "it holds no bodies")
 	}
 	if n := u.bodies.Missing(u.head.Index); n > 0 {
-		return damaged(u.name, "%d of the %d reservations that have left memory have no body",
-			n, u.ledger.Counts().Retired)
+		return damaged(u.name, "%d of the %d reservations that have left memory and %d records have no body",
+			n, u.ledger.Counts().Retired, u.ledger.Counts().Records)
 	}
 	l, h := u.ledger, u.head
 	id := l.Limits().ClusterID

@@ -150,6 +150,7 @@ func (s *Store) openTerm(l *leadership) error {
 		}
 	}
 	l.opened.Store(true)
+	s.led.fire()
 	s.poke(s.ticks)
 	s.log.Info("leading", "term", l.term, "index", s.machine.applied.Load())
 	return nil

@@ -1,11 +1,14 @@
 package raftstore
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
+	"github.com/tidwall/btree"
 	"github.com/zeebo/xxh3"
 
 	"holdfast/engine"
@@ -65,19 +68,23 @@ func openBody(key []byte, version uint64, p []byte) ([]byte, error) {
 type dirtyBodies struct {
 	mu struct {
 		sync.Mutex
-		queue   []BodyRow // oldest first
-		values  map[bodyID][]byte
+		queue   []BodyRow              // oldest first
+		rows    *btree.BTreeG[BodyRow] // the same, by key and version; nil: none
 		bytes   int64
 		through uint64
 		missing uint64
 		// expected is the index at which the ledger was loaded or installed.
 		expected uint64
 	}
+	// seen is what state says: every command that makes a body asks.
+	seen struct{ bytes, through, missing atomic.Int64 }
 }
 
-type bodyID struct {
-	key     string
-	version uint64
+// publishLocked shows what changed. Through comes before missing, which says whether it counts.
+func (d *dirtyBodies) publishLocked() {
+	d.seen.bytes.Store(d.mu.bytes)
+	d.seen.through.Store(int64(d.mu.through))
+	d.seen.missing.Store(int64(d.mu.missing))
 }
 
 // dirtyOverhead is about what a body takes beside its bytes.
@@ -88,21 +95,38 @@ const dirtyOverhead = 128
 func (d *dirtyBodies) put(index uint64, bodies []engine.Body) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.publishLocked()
 	if index <= d.mu.through {
 		return
 	}
-	if d.mu.values == nil {
-		d.mu.values = map[bodyID][]byte{}
+	if d.mu.rows == nil {
+		d.mu.rows = btree.NewBTreeGOptions(earlierBody, btree.Options{NoLocks: true})
 	}
-	for _, b := range bodies {
-		row := BodyRow{Key: rowKey(b.Table, b.Key), Version: index}
-		if len(b.Value) > 0 {
-			row.Value = append([]byte(nil), b.Value...)
+	size := 0
+	for i := range bodies {
+		size += 1 + len(bodies[i].Key) + len(bodies[i].Value)
+	}
+	room := make([]byte, 0, size) // one piece: they are written, and let go, together
+	for i := range bodies {
+		b, at := &bodies[i], len(room)
+		room = append(append(room, byte(b.Table)), b.Key...)
+		row := BodyRow{Key: room[at:len(room):len(room)], Version: index}
+		if at = len(room); len(b.Value) > 0 {
+			room = append(room, b.Value...)
+			row.Value = room[at:len(room):len(room)]
 		}
 		d.mu.queue = append(d.mu.queue, row)
-		d.mu.values[bodyID{string(row.Key), index}] = row.Value
+		d.mu.rows.Set(row)
 		d.mu.bytes += row.size()
 	}
+}
+
+// earlierBody is the order of keys, and of versions under one key.
+func earlierBody(a, b BodyRow) bool {
+	if c := bytes.Compare(a.Key, b.Key); c != 0 {
+		return c < 0
+	}
+	return a.Version < b.Version
 }
 
 func (r *BodyRow) size() int64 { return int64(len(r.Key) + len(r.Value) + dirtyOverhead) }
@@ -111,8 +135,57 @@ func (r *BodyRow) size() int64 { return int64(len(r.Key) + len(r.Value) + dirtyO
 func (d *dirtyBodies) get(key []byte, version uint64) (value []byte, known bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	value, known = d.mu.values[bodyID{string(key), version}]
-	return value, known
+	if d.mu.rows == nil {
+		return nil, false
+	}
+	row, known := d.mu.rows.Get(BodyRow{Key: key, Version: version})
+	return row.Value, known
+}
+
+// newest returns the newest body in memory up to a version; known is false when there is none.
+func (d *dirtyBodies) newest(key []byte, version uint64) (row BodyRow, known bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.mu.rows == nil {
+		return row, false
+	}
+	d.mu.rows.Descend(BodyRow{Key: key, Version: version}, func(r BodyRow) bool {
+		row, known = r, bytes.Equal(r.Key, key)
+		return false
+	})
+	return row, known
+}
+
+// span is Bodies.List without the disk, and with what was forgotten.
+func (d *dirtyBodies) span(q bodySpan) (rows []BodyRow, next []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.mu.rows == nil {
+		return nil, nil
+	}
+	looked, last := 0, []byte(nil) // the key that was looked at last
+	d.mu.rows.Ascend(BodyRow{Key: q.from()}, func(r BodyRow) bool {
+		if !bytes.HasPrefix(r.Key, q.prefix) {
+			return false
+		}
+		n := len(rows)
+		if !bytes.Equal(r.Key, last) {
+			if n == q.limit || looked > spanLook {
+				next = last
+				return false
+			}
+			last = r.Key
+		}
+		switch looked++; {
+		case r.Version > q.version:
+		case n > 0 && bytes.Equal(rows[n-1].Key, r.Key):
+			rows[n-1] = r
+		default:
+			rows = append(rows, r)
+		}
+		return true
+	})
+	return rows, next
 }
 
 // piece returns the oldest bodies of entries up to through, about most bytes of them.
@@ -132,11 +205,12 @@ func (d *dirtyBodies) piece(through uint64, most int64) []BodyRow {
 func (d *dirtyBodies) written(piece []BodyRow) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.publishLocked()
 	if len(d.mu.queue) < len(piece) || &d.mu.queue[0].Key[0] != &piece[0].Key[0] {
 		return
 	}
 	for i := range piece {
-		delete(d.mu.values, bodyID{string(piece[i].Key), piece[i].Version})
+		d.mu.rows.Delete(piece[i])
 		d.mu.bytes -= piece[i].size()
 	}
 	clear(d.mu.queue[:len(piece)])
@@ -149,6 +223,7 @@ func (d *dirtyBodies) written(piece []BodyRow) {
 func (d *dirtyBodies) durable(through uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.publishLocked()
 	d.mu.through = max(d.mu.through, through)
 }
 
@@ -167,7 +242,8 @@ func (d *dirtyBodies) mark(through uint64) uint64 {
 func (d *dirtyBodies) expect(index uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.mu.queue, d.mu.values, d.mu.bytes = nil, nil, 0
+	defer d.publishLocked()
+	d.mu.queue, d.mu.rows, d.mu.bytes = nil, nil, 0
 	d.mu.expected = index
 	if d.mu.missing = 0; index > d.mu.through {
 		d.mu.missing = index
@@ -178,6 +254,7 @@ func (d *dirtyBodies) expect(index uint64) {
 func (d *dirtyBodies) opened(through uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.publishLocked()
 	d.mu.through = through
 	if d.mu.missing = 0; d.mu.expected > through {
 		d.mu.missing = d.mu.expected
@@ -188,12 +265,13 @@ func (d *dirtyBodies) opened(through uint64) {
 func (d *dirtyBodies) filled(through uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.publishLocked()
 	d.mu.missing = 0
 	d.mu.through = max(d.mu.through, through)
 }
 
 func (d *dirtyBodies) state() BodyState {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return BodyState{DirtyBytes: d.mu.bytes, Through: d.mu.through, Missing: d.mu.missing}
+	missing := uint64(d.seen.missing.Load())
+	return BodyState{DirtyBytes: d.seen.bytes.Load(), Through: uint64(d.seen.through.Load()),
+		Missing: missing}
 }

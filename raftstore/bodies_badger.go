@@ -36,12 +36,18 @@ const (
 	// bodyWriteBytes bounds one write to Badger: below its bound for a batch, which is 15% of the
 	// memtable, so that it is never split, and little enough to let the log's sync pass.
 	bodyWriteBytes = 1 << 20
-	// bodyMemtable is Badger's log and table in memory: mapped at twice its size.
-	bodyMemtable = 16 << 20
+	// bodyMemtable is Badger's log and table in memory: mapped at twice its size. With half of it orders
+	// cost a third more, for tables that are merged again and again.
+	bodyMemtable = 32 << 20
 )
 
 // bodyOptions are Badger's settings for a small part of a machine that has better uses for its
 // memory. Values stay beside their keys: there is no value log to be cleaned. Without a log it is silent.
+//
+// Badger does not sync what it writes: that would be each piece by itself, beside the syncs of the raft
+// log, which all writes wait for. Nothing counts on a body until a marker stands behind it, and that is
+// written between two syncs of our own. What a power cut tears of Badger's log is behind the last marker:
+// Badger cuts it off, and replay makes it again.
 func bodyOptions(dir string, log *slog.Logger) badger.Options {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -54,9 +60,10 @@ func bodyOptions(dir string, log *slog.Logger) badger.Options {
 		WithNumCompactors(2). // fewer are refused
 		WithNumMemtables(2).
 		WithMemTableSize(bodyMemtable).
+		WithNumLevelZeroTables(3).   // what is merged at a time, and stands on the disk twice meanwhile
 		WithValueThreshold(1 << 20). // more than any body has
 		WithValueLogFileSize(1 << 20).
-		WithSyncWrites(true).
+		WithSyncWrites(false).
 		WithBypassLockGuard(true).     // the data folder's lock is ours, and takes no room on a full disk
 		WithCompression(options.None). // so that no block cache is needed
 		WithBlockCacheSize(0).
@@ -161,27 +168,37 @@ func (s *BodyStore) Get(key []byte, version uint64) ([]byte, error) {
 	if value, known := s.dirty.get(key, version); known {
 		return bodyOrNone(value)
 	}
+	value, at, err := s.onDisk(key, version)
+	if err == nil && at != version {
+		return nil, ErrNoBody
+	}
+	return value, err
+}
+
+// onDisk returns the newest durable body under a key up to a version, or ErrNoBody, or an error that says
+// what is damaged.
+func (s *BodyStore) onDisk(key []byte, version uint64) (value []byte, at uint64, err error) {
 	db, err := s.open()
 	if err != nil {
-		return nil, fmt.Errorf("bodies in %s: %w", s.cfg.Dir, err)
+		return nil, 0, fmt.Errorf("bodies in %s: %w", s.cfg.Dir, err)
 	}
 	txn := db.NewTransactionAt(version, false)
 	defer txn.Discard()
 	item, err := txn.Get(key)
-	if errors.Is(err, badger.ErrKeyNotFound) || err == nil && item.Version() != version {
-		return nil, ErrNoBody
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return nil, 0, ErrNoBody
 	}
 	if err != nil {
-		return nil, fmt.Errorf("body %x in %s: %w", key, s.cfg.Dir, err)
+		return nil, 0, fmt.Errorf("body %x in %s: %w", key, s.cfg.Dir, err)
 	}
 	p, err := item.ValueCopy(nil)
 	if err != nil {
-		return nil, fmt.Errorf("body %x in %s: %w", key, s.cfg.Dir, err)
+		return nil, 0, fmt.Errorf("body %x in %s: %w", key, s.cfg.Dir, err)
 	}
-	if p, err = openBody(key, version, p); err != nil {
-		return nil, fmt.Errorf("%s: %w", s.cfg.Dir, err)
+	if p, err = openBody(key, item.Version(), p); err != nil {
+		return nil, 0, fmt.Errorf("%s: %w", s.cfg.Dir, err)
 	}
-	return p, nil
+	return p, item.Version(), nil
 }
 
 func bodyOrNone(value []byte) ([]byte, error) {
@@ -281,9 +298,9 @@ func (s *BodyStore) write(piece []BodyRow) error {
 	for _, r := range piece {
 		var err error
 		if len(r.Value) == 0 {
-			err = batch.DeleteAt(slices.Clone(r.Key), r.Version)
+			err = batch.DeleteAt(r.Key, r.Version)
 		} else {
-			e := badger.NewEntry(slices.Clone(r.Key), sealBody(r.Key, r.Version, r.Value))
+			e := badger.NewEntry(r.Key, sealBody(r.Key, r.Version, r.Value))
 			err = batch.SetEntryAt(e, r.Version)
 		}
 		if err != nil {
@@ -382,9 +399,10 @@ func (s *BodyStore) Scan(after []byte, version uint64, visit func(BodyRow) bool)
 	return nil
 }
 
-// Fill takes bodies that were missing, from another node; last says that these are all, up to the index
-// that was expected. It fails as Flush does, and may be called again with the same bodies.
-func (s *BodyStore) Fill(rows []BodyRow, last bool) error {
+// Fill takes bodies that were missing, from another node: all of those behind after up to the last of
+// rows; last says that these are all, up to the index that was expected. It fails as Flush does, and may
+// be called again with the same bodies.
+func (s *BodyStore) Fill(after []byte, rows []BodyRow, last bool) error {
 	s.flushing.Lock()
 	defer s.flushing.Unlock()
 	if s.closed {
@@ -396,7 +414,13 @@ func (s *BodyStore) Fill(rows []BodyRow, last bool) error {
 		}
 	}
 	missing := s.dirty.state().Missing
-	if !last || missing == 0 {
+	if missing == 0 {
+		return nil
+	}
+	if err := dropStrangers(s.span, s.write, fillRange{after, rows, last, missing}); err != nil {
+		return fmt.Errorf("bodies in %s: %w", s.cfg.Dir, err)
+	}
+	if !last {
 		return nil
 	}
 	if err := s.writeMarker(missing); err != nil {

@@ -50,6 +50,12 @@ func TestBodiesOnTheDisk(t *testing.T) {
 		submit(&engine.Ship{ID: id})
 		shipped(id)
 	}
+	submit(put(1, "a", "first"))
+	submit(put(1, "b", "gone"))
+	submit(&engine.Drop{Table: 1, Key: "b"})
+	submit(put(1, "a", "second"))
+	submit(put(1, "c", "third"))
+	submit(&engine.Put{Table: 1, Key: "d", Expires: 1, Archive: true, Body: []byte("kept")})
 	for _, checkpoint := range []bool{false, true, false} {
 		if checkpoint {
 			require.NoError(t, n.Checkpoint(t.Context()))
@@ -60,6 +66,11 @@ func TestBodiesOnTheDisk(t *testing.T) {
 		require.Eventually(t, func() bool { return n.opened() }, 20*time.Second, 5*time.Millisecond)
 		shipped("r1")
 		shipped("r2")
+		require.Eventually(t, func() bool {
+			r, ok, err := n.Record(t.Context(), 1, "d", 0)
+			return err == nil && ok && r.Archived && string(r.Body) == "kept"
+		}, 20*time.Second, 5*time.Millisecond)
+		assert.Equal(t, "a=second c=third", recordsOf(t, n.Store, 1, ""))
 		assert.True(t, n.bodiesComplete())
 	}
 	r := submit(&engine.Return{ID: "r1", Disposition: engine.Sellable})

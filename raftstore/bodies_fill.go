@@ -38,7 +38,7 @@ func (s *Store) bodyFill() *filler {
 			if bodies.State().Missing != missing {
 				return nil // another install came in between: next begins anew
 			}
-			if err := bodies.Fill(rows, last); err != nil {
+			if err := bodies.Fill(after, rows, last); err != nil {
 				return err
 			}
 			if !last {

@@ -12,8 +12,8 @@ import (
 const (
 	// flushAt is how many bytes of bodies wait in memory before they are written without a checkpoint.
 	flushAt = 8 << 20
-	// maxDirty is how many may wait: above, what makes bodies is held back. Retiring waits, and
-	// changes of definitions are refused.
+	// maxDirty is how many may wait: above, what makes bodies is held back. Retiring and purging wait,
+	// and changes of definitions and of records are refused.
 	maxDirty = 64 << 20
 	// flushAgain is how long to wait after a flush that failed.
 	flushAgain = 5 * time.Second
@@ -72,6 +72,16 @@ func pause(ctx context.Context, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
+}
+
+// admitAll is admitBodies for commands of another node: bodies may wait here that do not wait there.
+func (s *Store) admitAll(ops []engine.Op) error {
+	for _, op := range ops {
+		if err := s.admitBodies(op.Command); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // admitBodies refuses commands that make bodies while too many wait for the disk: *OverloadedError.

@@ -98,7 +98,11 @@ func (s *Store) runForwarded(ctx context.Context, f forwarded) reply {
 	if len(f.ops) == 0 {
 		return reply{}
 	}
-	spans, err := s.batcher.addAll(&f.encoded, f.whole, true)
+	var spans []span
+	err := s.admitAll(f.ops)
+	if err == nil {
+		spans, err = s.batcher.addAll(&f.encoded, f.whole, true)
+	}
 	if err == nil {
 		return collect(ctx, spans)
 	}
@@ -123,6 +127,9 @@ func (s *Store) forwardEach(ctx context.Context, f forwarded) reply {
 	each := make([][]span, len(f.ops))
 	errs := make([]error, len(f.ops))
 	for i, op := range f.ops {
+		if errs[i] = s.admitBodies(op.Command); errs[i] != nil {
+			continue
+		}
 		one := f.encoded.only(i, priorityOf(op.Command))
 		each[i], errs[i] = s.batcher.addAll(one, false, true)
 	}

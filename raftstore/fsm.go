@@ -40,6 +40,7 @@ type machine struct {
 	nextDeadline atomic.Int64  // ms; 0: nothing has a deadline
 	held         atomic.Bool   // apply waits for the sweep
 	nextRetire   atomic.Int64  // ms at which something can leave memory; 0: nothing waits for that
+	nextPurge    atomic.Int64  // ms at which a record expires; 0: none does
 	unfinished   atomic.Bool   // an entry left work over: a tick goes on with it
 	expired      atomic.Uint64 // holds that ended since the start
 	cluster      atomic.Pointer[[16]byte]
@@ -60,6 +61,7 @@ type machine struct {
 	log         *slog.Logger
 	waiters     appliedWaiters
 	watchers    eventWatchers
+	changes     recordWatchers
 	metrics     *metrics
 
 	changed chan struct{} // one token: a deadline moved, for runTicks
@@ -67,6 +69,7 @@ type machine struct {
 	learnt  chan struct{} // one token: the cluster's id is known
 	swept   chan struct{} // one token: the sweep went on
 	leaving chan struct{} // one token: nextRetire moved, for runRetire
+	purging chan struct{} // one token: nextPurge moved, for runPurge
 	dirty   chan struct{} // one token: many bodies are in memory only, for runBodies
 	closing <-chan struct{}
 	ending  func() <-chan struct{} // closed when this raft is to end, of which another may follow
@@ -163,6 +166,7 @@ func (m *machine) apply(l *raft.Log, b *batch) error {
 	if len(m.out.Events) > 0 {
 		m.watchers.wake()
 	}
+	m.changes.feed(l.Index, &m.out)
 	return nil
 }
 
@@ -229,6 +233,7 @@ func (m *machine) noteLocked(ledger *engine.Ledger) {
 		m.poke(m.changed)
 	}
 	m.noteRetire(ledger)
+	m.notePurge(ledger)
 	if m.cluster.Load() == nil {
 		if id := ledger.Limits().ClusterID; id != ([16]byte{}) {
 			m.cluster.Store(&id)
@@ -329,6 +334,7 @@ func (m *machine) adopt(ledger *engine.Ledger, meta CheckpointMeta) error {
 	m.sweptBytes.Store(meta.SizeBytes)
 	m.waiters.advance(index)
 	m.watchers.wake()
+	m.changes.lose()
 	return nil
 }
 

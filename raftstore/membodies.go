@@ -142,18 +142,71 @@ func (s *MemBodies) Scan(after []byte, version uint64, visit func(BodyRow) bool)
 }
 
 // Fill takes bodies that were missing. It fails after Close.
-func (s *MemBodies) Fill(rows []BodyRow, last bool) error {
+func (s *MemBodies) Fill(after []byte, rows []BodyRow, last bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.mu.closed {
 		return errBodiesClosed
 	}
 	s.writeLocked(rows)
-	if missing := s.dirty.state().Missing; last && missing != 0 {
+	missing := s.dirty.state().Missing
+	if missing == 0 {
+		return nil
+	}
+	write := func(rows []BodyRow) error { s.writeLocked(rows); return nil }
+	err := dropStrangers(s.spanLocked, write, fillRange{after, rows, last, missing})
+	if last && err == nil {
 		s.mu.through = missing
 		s.dirty.filled(missing)
 	}
-	return nil
+	return err
+}
+
+// Newest returns the newest body up to a version, or ErrNoBody.
+func (s *MemBodies) Newest(key []byte, version uint64) ([]byte, uint64, error) {
+	if row, known := s.dirty.newest(key, version); known {
+		return newestOrNone(row)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, found := slices.BinarySearchFunc(s.mu.rows, BodyRow{Key: key, Version: version}, compareBodies)
+	if !found {
+		at--
+	}
+	if at < 0 || !bytes.Equal(s.mu.rows[at].Key, key) {
+		return nil, 0, ErrNoBody
+	}
+	return newestOrNone(s.mu.rows[at])
+}
+
+// List returns the newest bodies of some keys, in order; it never fails.
+func (s *MemBodies) List(prefix, after []byte, version uint64, limit int) ([]BodyRow, []byte, error) {
+	q := bodySpan{prefix, after, version, limit}
+	inMemory, next := s.dirty.span(q)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	kept, behind, err := s.spanLocked(q)
+	rows, end := mergeSpans(inMemory, next, kept, behind, limit)
+	return rows, end, err
+}
+
+func (s *MemBodies) spanLocked(q bodySpan) (rows []BodyRow, next []byte, err error) {
+	at, _ := slices.BinarySearchFunc(s.mu.rows, BodyRow{Key: q.from()}, compareBodies)
+	for _, r := range s.mu.rows[at:] {
+		n := len(rows)
+		switch {
+		case !bytes.HasPrefix(r.Key, q.prefix):
+			return rows, nil, nil
+		case bytes.Equal(r.Key, q.after) || r.Version > q.version:
+		case n > 0 && bytes.Equal(rows[n-1].Key, r.Key):
+			rows[n-1] = r
+		case n == q.limit:
+			return rows, rows[n-1].Key, nil
+		default:
+			rows = append(rows, r)
+		}
+	}
+	return rows, nil, nil
 }
 
 // Close drops what is in memory only; it returns nil.

@@ -121,10 +121,16 @@ func (m *metrics) gauges(s *Store) {
 	m.describeBodies(s)
 }
 
-// describeBodies adds what is known of reservations that have left memory.
+// describeBodies adds what is known of records, and of reservations that have left memory.
 func (m *metrics) describeBodies(s *Store) {
 	m.ledger(s, "retired_reservations", "Reservations that have left memory and whose ids are known.",
 		func(l *engine.Ledger) float64 { return float64(l.Counts().Retired) })
+	m.ledger(s, "records", "Records in memory.",
+		func(l *engine.Ledger) float64 { return float64(l.Counts().Records) })
+	m.ledger(s, "records_max", "Records that may be in memory.",
+		func(l *engine.Ledger) float64 { return float64(l.Limits().RecordsMax) })
+	m.ledger(s, "archived_records", "Records that have left memory and whose bodies stayed, since ever.",
+		func(l *engine.Ledger) float64 { return float64(l.Archived()) })
 	m.gauge("bodies_dirty_bytes", "Bodies that are in memory only.",
 		func() float64 { return float64(s.machine.bodies.State().DirtyBytes) })
 	m.gauge("bodies_missing", "1 while bodies must still come from another node.", func() float64 {

@@ -126,7 +126,7 @@ type EventGap struct {
 }
 
 // Bodies keeps what is large and cold, and what apply never reads: reservations that have left memory,
-// and the audit. Each is kept under the index of the entry that made it, its version, and is read at
+// the bodies of records, and the audit. Each is kept under the index of the entry that made it, its version, and is read at
 // just the version that the ledger's memory names: so what was written ahead of a crash, and is made
 // again by replay, is seen by nobody meanwhile.
 type Bodies interface {
@@ -146,7 +146,16 @@ type Bodies interface {
 	// Scan visits the newest version up to version of each body behind a key, in order, until visit
 	// returns false. Those that are in memory only are left out.
 	Scan(after []byte, version uint64, visit func(BodyRow) bool) error
-	// Fill takes bodies that were missing; last says that these are all.
-	Fill(rows []BodyRow, last bool) error
+	// Newest returns the newest body under a key up to a version, and which version that is, or
+	// ErrNoBody: there is none, or it was forgotten.
+	Newest(key []byte, version uint64) (value []byte, at uint64, err error)
+	// List returns the newest bodies up to a version, of at most limit keys that begin with prefix and
+	// come after after, in order, those in memory too. It looks at a bounded number of keys: those that
+	// follow come behind next, and nil is the end.
+	List(prefix, after []byte, version uint64, limit int) (rows []BodyRow, next []byte, err error)
+	// Fill takes bodies that were missing: all that there are behind after, up to the last of rows; last
+	// says that these are all. A record in between that is not among them was dropped meanwhile, and
+	// goes here too.
+	Fill(after []byte, rows []BodyRow, last bool) error
 	Close() error
 }

@@ -42,6 +42,7 @@ type Store struct {
 	began     time.Time
 
 	lead    atomic.Pointer[leadership] // nil while another node leads, or none
+	led     signal                     // lead changed, or its term was opened
 	reads   atomic.Int64               // in flight
 	backups atomic.Bool                // one is being taken
 	watched atomic.Int64               // goroutines that wait for an answer of raft's
@@ -103,6 +104,7 @@ func newStore(c Config) *Store {
 		learnt: make(chan struct{}, 1), swept: make(chan struct{}, 1),
 		skips: skipsOf(c), knows: c.applyVersion, log: c.Logger,
 		leaving: make(chan struct{}, 1), dirty: make(chan struct{}, 1),
+		purging: make(chan struct{}, 1),
 	}
 	s.machine.checkpointAt.Store(c.CheckpointBytes)
 	s.disk.space = c.space
@@ -158,7 +160,7 @@ func (s *Store) Run(ctx context.Context) error {
 	for _, loop := range []func(context.Context){
 		s.runTerms, s.runTicks, s.runCheckpoints, s.runDetector, s.runMembers, s.runDisk,
 		s.runReopen, s.runStandstill, s.runFill, s.runVersions, s.runFormation, s.runSteward,
-		s.runRetire, s.runBodies,
+		s.runRetire, s.runPurge, s.runBodies,
 	} {
 		s.tasks.Go(func() { loop(loops) })
 	}

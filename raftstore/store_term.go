@@ -36,6 +36,7 @@ func (s *Store) runTerms(ctx context.Context) {
 			s.metrics.leaderChanges.Inc()
 			if !leads {
 				s.lead.Store(nil)
+				s.led.fire()
 				s.log.Info("not leading any more")
 				s.batcher.poke()
 				s.poke(s.ticks)

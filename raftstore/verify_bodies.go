@@ -78,8 +78,8 @@ type bodyReading struct {
 // be missing, from the marker on; our own checkpoints are made only when all of theirs are durable. It
 // returns *CorruptError.
 func (r *bodyReading) complete(p *PartReport, installed bool) error {
-	p.Detail += fmt.Sprintf(", %d of reservations that have left memory, %d rows of the audit",
-		r.check.Reservations, r.check.Audit)
+	p.Detail += fmt.Sprintf(", %d of reservations that have left memory, %d of records, "+
+		"%d rows of the audit", r.check.Reservations, r.check.Records, r.check.Audit)
 	missing := r.check.Missing(r.index)
 	switch {
 	case missing == 0 && (r.marker >= r.index || r.empty):
@@ -88,7 +88,7 @@ func (r *bodyReading) complete(p *PartReport, installed bool) error {
 		p.Detail += fmt.Sprintf("; %d were still being fetched from other members", missing)
 		return nil
 	}
-	return damaged(r.dir, "%d reservations that have left memory up to index %d have no body, and bodies "+
+	return damaged(r.dir, "%d reservations that have left memory, or records, up to index %d have no body, and bodies "+
 		"are durable to index %d: unless they were still being fetched after an install, some are lost",
 		missing, r.index, r.marker)
 }

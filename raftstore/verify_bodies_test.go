@@ -27,6 +27,11 @@ func usedBodies(t *testing.T) (died, closed string) {
 		submit(t, n.Store, &engine.Ship{ID: id})
 		leaves(t, n.Store, id)
 	}
+	submit(t, n.Store, put(1, "order", "first"))
+	submit(t, n.Store, put(1, "order", "second"))
+	submit(t, n.Store, put(1, "dropped", "x"))
+	submit(t, n.Store, put(2, "task", ""))
+	submit(t, n.Store, &engine.Drop{Table: 1, Key: "dropped"})
 	require.NoError(t, n.Checkpoint(t.Context()))
 	live, err := VerifyFolder(t.Context(), n.conf.Dir)
 	require.NoError(t, err)
@@ -57,7 +62,7 @@ func TestVerifyReadsEveryBody(t *testing.T) {
 		r := verified(t, dir)
 		require.True(t, r.Good, "%+v", r)
 		p := bodiesIn(r)
-		assert.Contains(t, p.Detail, "3 of reservations that have left memory")
+		assert.Contains(t, p.Detail, "3 of reservations that have left memory, 2 of records")
 		assert.Positive(t, p.Bytes)
 
 		paths, err := filepath.Glob(filepath.Join(dir, bodyFolder, file))
@@ -108,7 +113,7 @@ func TestVerifyFindsBodiesThatDoNotFit(t *testing.T) {
 	require.NoError(t, os.CopyFS(lost, os.DirFS(dir)))
 	require.NoError(t, os.RemoveAll(filepath.Join(lost, bodyFolder)))
 	require.NoError(t, os.Mkdir(filepath.Join(lost, bodyFolder), 0o700))
-	bad(lost, "3 reservations that have left memory")
+	bad(lost, "5 reservations that have left memory, or records")
 
 	store, err := OpenBodies(BodyConfig{Dir: filepath.Join(dir, bodyFolder)})
 	require.NoError(t, err)
@@ -118,7 +123,7 @@ func TestVerifyFindsBodiesThatDoNotFit(t *testing.T) {
 		return false
 	}))
 	row.Value[len(row.Value)-1] ^= 1 // under a checksum that is right
-	require.NoError(t, store.Fill([]BodyRow{row}, false))
+	require.NoError(t, store.Fill(nil, []BodyRow{row}, false))
 	require.NoError(t, store.Close())
 	bad(dir, fmt.Sprintf("the body %x", row.Key[1:]))
 }
