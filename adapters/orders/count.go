@@ -1,0 +1,144 @@
+package orders
+
+import "holdfast/adapters/mapping"
+
+// row finds the mapping of what a line sells.
+func (d *draft) row(l *Line) (mapping.Row, bool) { return d.b.find(d.home.ID, &l.Item) }
+
+func (b *Book) find(connection string, i *Item) (mapping.Row, bool) {
+	if i.VariantID != 0 {
+		if r, ok := b.Mapping.ByVariant(connection, i.VariantID); ok {
+			return r, true
+		}
+	}
+	if i.ItemID != 0 {
+		if r, ok := b.Mapping.ByInventoryItem(connection, i.ItemID); ok {
+			return r, true
+		}
+	}
+	if i.SellerSKU != "" {
+		return b.Mapping.BySellerSKU(connection, i.Marketplace, i.SellerSKU)
+	}
+	return mapping.Row{}, false
+}
+
+// count keeps the tallies equal to what the home did to its own numbers for a line: it took units
+// out when it sold them, and put those back that were cancelled with restock. Units that shipped,
+// and those that were not restocked, stay out.
+func (d *draft) count(l *Line, place string) error {
+	if !d.home.counts() {
+		return nil
+	}
+	have := int64(0)
+	for _, p := range l.Counted {
+		have += p.Qty
+	}
+	want := l.ToShip + l.HomeSent + l.Gone
+	if want > have {
+		at, err := d.counting(l, want-have)
+		if err != nil {
+			return err
+		}
+		d.tally(l, at, have-want)
+		l.counted(at, want-have)
+		return nil
+	}
+	for i := len(l.Counted) - 1; i >= 0 && have > want; i-- {
+		at := l.Counted[i].Location
+		if place != "" && l.countedAt(place) > 0 {
+			at = place
+		}
+		n := min(have-want, l.countedAt(at))
+		d.tally(l, at, n)
+		l.counted(at, -n)
+		have -= n
+	}
+	return nil
+}
+
+// counting is where the home has taken units of a line: from its pin, or where a package of the
+// home's has left, or as guessed.
+func (d *draft) counting(l *Line, qty int64) (string, error) {
+	if l.Location != "" {
+		return l.Location, nil
+	}
+	for i := range d.o.Shipments {
+		if s := &d.o.Shipments[i]; s.By == d.home.ID && s.Location != "" && !s.Off &&
+			sentBy(d.o.Shipments[i:i+1], l.Ref) > 0 {
+			return s.Location, nil
+		}
+	}
+	return d.guess(l, qty)
+}
+
+// counted moves what is counted of a line at a location.
+func (l *Line) counted(location string, delta int64) {
+	for i := range l.Counted {
+		if p := &l.Counted[i]; p.Location == location {
+			if p.Qty += delta; p.Qty == 0 {
+				l.Counted = append(l.Counted[:i], l.Counted[i+1:]...)
+			}
+			return
+		}
+	}
+	if delta != 0 {
+		l.Counted = append(l.Counted, Placed{Location: location, Qty: delta})
+	}
+}
+
+func (l *Line) countedAt(location string) int64 {
+	for _, p := range l.Counted {
+		if p.Location == location {
+			return p.Qty
+		}
+	}
+	return 0
+}
+
+// tally writes that the home's own number of a line's SKU has changed.
+func (d *draft) tally(l *Line, location string, delta int64) {
+	if delta == 0 || location == "" {
+		return
+	}
+	if row, ok := d.row(l); ok {
+		d.b.Numbers.Moved(&d.tx, row, location, delta)
+		if delta > 0 {
+			d.back = append(d.back, restocked{row, location, delta})
+		}
+	}
+}
+
+// restocked is units that the home offers again.
+type restocked struct {
+	row      mapping.Row
+	location string
+	qty      int64
+}
+
+// restock hands what the home offers again to its standing holds, behind all that released it.
+func (d *draft) restock() error {
+	for _, r := range d.back {
+		if err := d.b.Numbers.Restock(d.ctx, &d.tx, r.row, r.location, r.qty); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// draw takes units out of the standing holds of the order's channel and promises them to a line,
+// where they are. One SKU is drawn once: the holds are as they were read.
+func (d *draft) draw(l *Line, qty int64, location string) (drawn []Placed, err error) {
+	if d.drawn[l.SKU] || qty <= 0 {
+		return nil, nil
+	}
+	found, err := d.b.Numbers.Draw(d.ctx, d.o.Channel, l.SKU, location, qty)
+	if err != nil || len(found.Placed) == 0 {
+		return nil, err
+	}
+	if d.drawn == nil {
+		d.drawn = make(map[string]bool)
+	}
+	d.drawn[l.SKU] = true
+	d.stock.draws = append(d.stock.draws, found.Ops...)
+	return found.Placed, nil
+}

@@ -1,0 +1,271 @@
+package orders
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+
+	"holdfast/adapters/outbox"
+	"holdfast/adapters/records"
+)
+
+// Event is something that others are told about an order. The names are stable: they are those of
+// the webhooks, too.
+type Event string
+
+// The events.
+const (
+	Created   Event = "order.created"
+	Changed   Event = "order.changed"
+	Sent      Event = "order.shipped"
+	Called    Event = "order.cancelled"
+	CallOff   Event = "order.cancel-requested" // somebody else than the home wants it cancelled
+	Requested Event = "return.requested"
+	Received  Event = "return.received"
+	Refunded  Event = "refund.created"
+	Short     Event = "stock.short"
+	Allocated Event = "stock.allocated"
+	BuyerAsks Event = "order.cancel-asked" // the buyer asks; nothing may leave
+	// BuyerDeclined: the order goes on although the buyer asked to cancel it.
+	BuyerDeclined Event = "order.cancel-declined"
+	Recall        Event = "order.recall" // what Amazon is to fulfil for us is wanted back
+	Moved         Event = "order.moved"  // the allocation is elsewhere than the home thinks
+)
+
+// rule says which task an event makes for one destination. home "" is any kind of home. A rule
+// whose atHome is set is for the connection of the order's home, the others are for every other
+// connection of the kind to.
+type rule struct {
+	event  Event
+	home   string
+	to     string
+	atHome bool
+	task   string
+}
+
+// rules are who is told what. Whoever caused the event is never told.
+var rules = []rule{
+	{Created, "", "netsuite", false, "netsuite.order"},
+	{Created, "amazon", "shopify", false, "shopify.order"},
+	{Changed, "", "erp", false, "erp.change"},
+	{Changed, "", "netsuite", false, "netsuite.change"},
+	{Sent, "", "erp", false, "erp.shipment"},
+	{Sent, "", "netsuite", false, "netsuite.fulfilment"},
+	{Sent, "", "shopify", false, "shopify.fulfilment"},
+	{Sent, "shopify", "shopify", true, "shopify.fulfilment"},
+	{Sent, "amazon", "amazon", true, "amazon.shipment"},
+	{Called, "", "erp", false, "erp.cancel"},
+	{Called, "", "netsuite", false, "netsuite.close"},
+	{Called, "amazon", "shopify", false, "shopify.cancel"},
+	{CallOff, "shopify", "shopify", true, "shopify.cancel"},
+	{CallOff, "amazon", "amazon", true, "amazon.acknowledgement"},
+	{BuyerAsks, "", "shopify", false, "shopify.hold"},
+	{BuyerDeclined, "", "shopify", false, "shopify.release_hold"},
+	{BuyerDeclined, "amazon", "amazon", true, "amazon.decline_cancel"},
+	{Recall, "", "amazon", false, "amazon.recall"},
+	{Requested, "", "erp", false, "erp.return"},
+	{Requested, "", "netsuite", false, "netsuite.return"},
+	{Requested, "", "shopify", false, "shopify.return"},
+	{Requested, "shopify", "shopify", true, "shopify.return"},
+	{Received, "", "erp", false, "erp.receipt"},
+	{Received, "", "netsuite", false, "netsuite.receipt"},
+	{Received, "", "shopify", false, "shopify.receipt"},
+	{Received, "shopify", "shopify", true, "shopify.receipt"},
+	{Refunded, "", "erp", false, "erp.refund"},
+	{Refunded, "", "netsuite", false, "netsuite.refund"},
+	{Refunded, "amazon", "shopify", false, "shopify.refund"},
+	{Refunded, "shopify", "shopify", true, "shopify.refund"},
+	{Short, "shopify", "shopify", true, "shopify.hold"},
+	{Allocated, "shopify", "shopify", true, "shopify.release_hold"},
+	{Moved, "shopify", "shopify", true, "shopify.move"},
+}
+
+// erpOrder is the task that every order has, once for ever: the way out for whoever keeps the
+// books, with a connection or by reading the tasks.
+const erpOrder = "erp.order"
+
+// TaskKinds lists the kinds of task that orders queue, each once.
+func TaskKinds() []string {
+	kinds := []string{erpOrder}
+	for _, r := range rules {
+		if !slices.Contains(kinds, r.task) {
+			kinds = append(kinds, r.task)
+		}
+	}
+	return kinds
+}
+
+// queued is a task that this draft has queued.
+type queued struct{ kind, connection, part string }
+
+// announce tells the others of an order that they may know of: its connection is on, it is
+// confirmed, and it is not older than the connection's beginning.
+func (d *draft) announce() {
+	if d.o.Announced || d.o.Pending || d.historic() || !d.home.on() {
+		return
+	}
+	off := !d.o.CancelledAt.IsZero() || d.where != nil && d.where.Cancelled != nil
+	d.o.Announced, d.o.Quiet, d.moved = true, off, true
+	erp := ""
+	for _, a := range d.b.Accounts.Accounts() {
+		if a.Kind == "erp" && a.on() {
+			erp = a.ID
+			break
+		}
+	}
+	d.enqueue(erpOrder, erp, "", nil)
+	d.say(Created, "", nil)
+}
+
+// Announce tells the others of the orders of a connection that were taken in while it was only
+// observed. Each is told of once, for ever, so that it can be done again. It fails with the store's
+// error; those before it are announced then.
+func (b *Book) Announce(ctx context.Context, connection string) error {
+	a, ok := b.Accounts.Account(connection)
+	if !ok {
+		return &Error{code: "invalid", at: "connection", detail: "no connection " + connection}
+	}
+	prefix := a.Kind + ":" + a.ID + ":"
+	for after, more := "", true; more; {
+		var rows []records.Record
+		var err error
+		rows, more, err = b.Store.List(ctx, records.Orders, prefix, after, announcePage)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			after = rows[i].Key
+			if o, err := decode(rows[i]); err != nil || o.Announced {
+				continue // what cannot be read is told by whoever reads that order
+			}
+			if _, err := b.change(ctx, after, func(d *draft) error {
+				d.by = d.home.ID
+				d.announce()
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// announcePage is how many orders are read at once.
+const announcePage = 200
+
+// say notes an event and queues what the rules make of it. Nobody is told of what happens to an
+// order of which nobody was told.
+func (d *draft) say(e Event, part string, more map[string]any) {
+	if e != Created {
+		d.o.note(Moment{At: d.now, What: string(e), By: d.by, More: part})
+	}
+	if !d.o.Announced {
+		return
+	}
+	for i := range rules {
+		r := &rules[i]
+		if r.event != e || r.home != "" && r.home != d.home.Kind {
+			continue
+		}
+		if r.atHome {
+			if d.home.Kind == r.to && d.home.on() && d.by != d.home.ID {
+				d.enqueue(r.task, d.home.ID, part, more)
+			}
+			continue
+		}
+		for _, a := range d.b.Accounts.Accounts() {
+			knows := a.ID == d.home.ID || a.ID == d.by || a.ID == d.asker
+			if a.Kind == r.to && !knows && a.on() && d.tells(&a) {
+				d.enqueue(r.task, a.ID, part, more)
+			}
+		}
+	}
+}
+
+// tells reports whether an account has, or is to have, the order: shops get those of the
+// connections that name them, books get all.
+func (d *draft) tells(a *Account) bool {
+	if a.Kind != "shopify" && a.Kind != "amazon" {
+		return true
+	}
+	if d.o.knows(a.ID) {
+		return true
+	}
+	if d.o.Quiet {
+		return false
+	}
+	for _, into := range d.home.Into {
+		if into == a.ID {
+			return true
+		}
+	}
+	return false
+}
+
+// enqueue queues a task of the order. It is about the order's key, of which one task runs at a
+// time, and it is one for each part: a package, a refund, a return.
+func (d *draft) enqueue(kind, connection, part string, more map[string]any) {
+	for _, q := range d.said {
+		if q == (queued{kind, connection, part}) {
+			return
+		}
+	}
+	d.said = append(d.said, queued{kind, connection, part})
+	t := outbox.Task{Kind: kind, Connection: connection, Key: d.o.ID, CreatedAt: d.now,
+		Trace: d.o.ID}
+	if kind != erpOrder {
+		t.Part = joined(connection, part)
+		t.After = d.after(kind, connection)
+	}
+	if len(more) > 0 {
+		t.Payload = json.RawMessage(d.tx.Encode(more))
+	}
+	d.tasks = append(d.tasks, t)
+}
+
+// queue writes the tasks. Those of an order that is new here cannot be there already; of the others
+// one may be, because the same was said before, and then it is as it is, or brought up to date.
+func (d *draft) queue() error {
+	for _, t := range d.tasks {
+		var err error
+		switch {
+		case d.fresh:
+			outbox.Enqueue(&d.tx, t)
+		case anew[t.Kind]:
+			err = outbox.Again(d.ctx, d.b.Store, &d.tx, t)
+		default:
+			_, err = outbox.Ensure(d.ctx, d.b.Store, &d.tx, t)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// anew are the kinds of task that say how it is now, and so are due again when that has changed.
+var anew = map[string]bool{"erp.change": true, "netsuite.change": true, "shopify.hold": true,
+	"shopify.release_hold": true, "shopify.move": true}
+
+// after is the task that must be done first: an order is made where it is to be changed.
+func (d *draft) after(kind, connection string) string {
+	a, ok := d.b.Accounts.Account(connection)
+	if !ok || connection == d.home.ID {
+		return ""
+	}
+	switch {
+	case a.Kind == "erp":
+		return outbox.ID(erpOrder, d.o.ID, "")
+	case kind == a.Kind+".order":
+		return ""
+	default:
+		return outbox.ID(a.Kind+".order", d.o.ID, connection)
+	}
+}
+
+func joined(connection, part string) string {
+	if part == "" {
+		return connection
+	}
+	return connection + "/" + part
+}
