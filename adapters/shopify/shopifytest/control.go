@@ -1,0 +1,159 @@
+package shopifytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// control answers /_sim: what tests and people do with the simulator. Unknown fields are refused,
+// so that a misspelt one does not pass for a default.
+func (s *Server) control(w http.ResponseWriter, r *http.Request) {
+	var out any
+	var err error
+	switch r.Method + " " + r.URL.Path {
+	case "POST /_sim/sales":
+		out, err = controlled(w, r, s.Sell)
+	case "POST /_sim/stock", "POST /_sim/edits":
+		out, err = controlled(w, r, func(in Edits) (any, error) { return acknowledged(s.Edit(in)) })
+	case "POST /_sim/cancel":
+		out, err = controlled(w, r, func(in Cancels) (any, error) {
+			names, err := s.Cancel(in)
+			return map[string]any{"cancelled": names}, err
+		})
+	case "POST /_sim/returns":
+		out, err = controlled(w, r, s.Return)
+	case "POST /_sim/faults":
+		out, err = controlled(w, r, func(in Script) (any, error) { return acknowledged(s.Run(in)) })
+	case "POST /_sim/clock":
+		out, err = controlled(w, r, s.setClock)
+	case "GET /_sim/clock":
+		out = map[string]any{"now": s.Now(), "manual": s.cfg.Manual, "speed": s.cfg.Speed}
+	case "GET /_sim/state":
+		out, err = s.State(r.URL.Query().Get("shop"))
+	case "GET /_sim/journal":
+		out = map[string]any{"entries": s.Journal(filterOf(r.URL.Query())),
+			"dropped": s.journal.lost()}
+	default:
+		writeJSON(w, http.StatusNotFound, map[string]any{"error": "no such control"})
+		return
+	}
+	if err != nil {
+		status := http.StatusBadRequest
+		if errors.Is(err, errNoShop) {
+			status = http.StatusNotFound
+		}
+		writeJSON(w, status, map[string]any{"error": err.Error()})
+		return
+	}
+	writeJSON(w, http.StatusOK, out)
+}
+
+func acknowledged(err error) (any, error) { return map[string]any{"ok": err == nil}, err }
+
+func controlled[In, Out any](w http.ResponseWriter, r *http.Request,
+	do func(In) (Out, error)) (any, error) {
+	var in In
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, 16<<20))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&in); err != nil {
+		return nil, fmt.Errorf("body: %w", err)
+	}
+	return do(in)
+}
+
+// clockMove moves a manual clock.
+type clockMove struct {
+	AdvanceMS int64 `json:"advance_ms"`
+}
+
+func (s *Server) setClock(in clockMove) (any, error) {
+	if !s.cfg.Manual {
+		return nil, errors.New("the clock runs by itself")
+	}
+	if in.AdvanceMS < 0 {
+		return nil, errors.New("advance_ms: time does not go back")
+	}
+	s.Advance(time.Duration(in.AdvanceMS) * time.Millisecond)
+	return map[string]any{"now": s.Now()}, nil
+}
+
+func filterOf(q url.Values) Filter {
+	f := Filter{Kind: q.Get("kind"), Shop: q.Get("shop"), Cause: q.Get("cause"), Op: q.Get("op"),
+		SKU: q.Get("sku"), Order: q.Get("order"), Topic: q.Get("topic"), Fault: q.Get("fault")}
+	if n, err := strconv.ParseUint(q.Get("after"), 10, 64); err == nil {
+		f.After = n
+	}
+	if n, err := strconv.Atoi(q.Get("limit")); err == nil {
+		f.Limit = n
+	}
+	return f
+}
+
+// ParseScript reads a script of faults from JSON. The error names what is wrong in it: an unknown
+// field, or a rule that is not valid.
+func ParseScript(text []byte) (Script, error) {
+	var out Script
+	dec := json.NewDecoder(bytes.NewReader(text))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&out); err != nil {
+		return out, fmt.Errorf("script of faults: %w", err)
+	}
+	a := Documented()
+	if len(out.Assumptions) > 0 {
+		inner := json.NewDecoder(bytes.NewReader(out.Assumptions))
+		inner.DisallowUnknownFields()
+		if err := inner.Decode(&a); err != nil {
+			return out, fmt.Errorf("script of faults: assumptions: %w", err)
+		}
+	}
+	for _, f := range out.Faults {
+		if err := f.validate(); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// Run puts a script into force. The error names a rule or an assumption that is not valid; then
+// nothing changed.
+func (s *Server) Run(in Script) error {
+	a := s.assumptions()
+	if len(in.Assumptions) > 0 {
+		dec := json.NewDecoder(bytes.NewReader(in.Assumptions))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&a); err != nil {
+			return fmt.Errorf("assumptions: %w", err)
+		}
+	}
+	for _, f := range in.Faults {
+		if err := f.validate(); err != nil {
+			return err
+		}
+	}
+	if in.Clear {
+		s.Mend()
+	}
+	if in.Webhooks != nil {
+		s.Noise(*in.Webhooks)
+	}
+	if in.SearchLagMS != nil {
+		s.mu.Lock()
+		s.lag = time.Duration(*in.SearchLagMS) * time.Millisecond
+		s.mu.Unlock()
+	}
+	s.Assume(a)
+	return s.Break(in.Faults...)
+}
+
+// Noise changes how unreliable webhooks are from now on.
+func (s *Server) Noise(n WebhookNoise) {
+	s.courier.mu.Lock()
+	defer s.courier.mu.Unlock()
+	s.courier.noise = n
+}
