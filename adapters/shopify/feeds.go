@@ -1,0 +1,7 @@
+package shopify
+
+// The feeds whose place a record CONNECTION/FEED of the table Cursors keeps.
+const (
+	ordersFeed    = "/shopify-orders"    // Value: ms from which the next sweep asks
+	catalogueFeed = "/shopify-catalogue" // Value: the number of the last reading of all of it
+)
