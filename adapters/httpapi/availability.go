@@ -161,6 +161,10 @@ func getExplain(c *call) error {
 		b = appendInt(b, `,"committed":`, h.Committed)
 		b = append(b, '}')
 	}
-	c.buf = append(b, `]}`...)
+	b = append(b, ']')
+	if b, err = c.appendPublished(b, channel, sku); err != nil {
+		return faulty(err, false)
+	}
+	c.buf = append(b, '}')
 	return c.reply(200)
 }

@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"holdfast/adapters/connections"
 )
 
 // Config is everything that a Server is told. Ledger and Node are required; a zero value elsewhere
@@ -16,6 +19,27 @@ type Config struct {
 	Node   Node
 	// Membership takes the changes of the members. Default: none, and those calls are not found.
 	Membership Membership
+	// Webhooks takes those of the shops. Default: none, and the call is not found.
+	Webhooks Webhooks
+	// Connections, Flows, Routing and Tracer serve the calls of the sync core. Default: none, and those
+	// calls are not found.
+	Connections Connections
+	Flows       Flows
+	Routing     Routing
+	Tracer      Tracer
+	// Health says how a connection does. Default: it is not shown.
+	Health func(ctx context.Context, id string) (connections.Health, error)
+	// Mappings and MappingAudit serve /v1/mappings. Default: none, and those calls are not found.
+	Mappings     Mappings
+	MappingAudit MappingAudit
+	// Orders serves the orders. Default: none, and those calls are not found.
+	Orders Orders
+	// Tasks and Exceptions show what outside systems are told, and what a person must look at. Default:
+	// none, and those calls are not found.
+	Tasks      Tasks
+	Exceptions Exceptions
+	// Publishing shows and shapes what channels are told. Default: none, and those calls are not found.
+	Publishing Publishing
 
 	// Logger gets one line for each fault of ours and each state change. Default: discards.
 	Logger *slog.Logger

@@ -49,9 +49,12 @@ func precompile() error {
 		reflect.TypeFor[locationBody](), reflect.TypeFor[channelBody](),
 		reflect.TypeFor[skuBody](), reflect.TypeFor[skusBody](), reflect.TypeFor[stockBody](),
 		reflect.TypeFor[availabilityBody](), reflect.TypeFor[poolBody](),
-		reflect.TypeFor[memberBody](), reflect.TypeFor[leadershipBody](),
+		reflect.TypeFor[shipmentBody](), reflect.TypeFor[cancelBody](),
+		reflect.TypeFor[returnBody](), reflect.TypeFor[refundBody](),
+		reflect.TypeFor[mappingsBody](), reflect.TypeFor[memberBody](), reflect.TypeFor[leadershipBody](),
 		reflect.TypeFor[skuAttributes](), reflect.TypeFor[locationAttributes](),
-		reflect.TypeFor[channelAttributes](),
+		reflect.TypeFor[channelAttributes](), reflect.TypeFor[modeBody](),
+		reflect.TypeFor[runBody](),
 	} {
 		if err := sonic.Pretouch(t); err != nil {
 			return fmt.Errorf("httpapi: compile the decoder of %v: %w", t, err)

@@ -10,6 +10,9 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/stretchr/testify/require"
+
+	"holdfast/adapters/connections"
+	"holdfast/adapters/publish"
 )
 
 // document is /openapi.json, loaded and checked once.
@@ -102,11 +105,43 @@ func TestDocumentedBodiesAreTheDecoded(t *testing.T) {
 		name := verbs[v].name
 		check(strings.ToUpper(name[:1])+name[1:]+"Input", verbs[v].single)
 	}
+	check("MappingsInput", mappingsBodies.shape.names)
+	check("Mapping", shapeOf(reflect.TypeFor[mappingBody]()).names)
 	check("MemberInput", memberBodies.shape.names)
 	check("LeadershipInput", leadershipBodies.shape.names)
+	check("ConnectionInput", shapeless[connectionBody]())
+	check("ModeInput", modeBodies.shape.names)
+	check("RunInput", runBodies.shape.names)
+	check("TryInput", shapeless[tryBody]())
+	check("Flow", shapeless[connections.Flow]())
+	check("ShipmentInput", shipmentBodies.shape.names)
+	check("CancelInput", cancelBodies.shape.names)
+	check("OrderReturnInput", returnBodies.shape.names)
+	check("RefundInput", refundBodies.shape.names)
+	check("OrderLineInput", shapeOf(reflect.TypeFor[orderLineBody]()).names)
+	check("TaskDoneInput", shapeless[doneBody]())
+	check("ExceptionRetryInput", shapeless[retryBody]())
+	check("ExceptionResolveInput", shapeless[resolveBody]())
+	check("ExceptionBulkInput", shapeless[bulkBody]())
+	check("ExceptionFilter", shapeless[filterBody]())
+	check("RepairInput", shapeless[repairBody]())
+	check("CordInput", shapeless[cordBody]())
+	check("PublishRulesInput", shapeless[publishRulesBody]())
+	check("PublishRule", shapeless[publish.Rule]())
+	check("PublishWhen", shapeless[publish.When]())
+	check("PublishThen", shapeless[publish.Then]())
 	check("Line", lineMembers)
 	check("Pick", pickMembers)
 	check("BatchInput", batchMembers)
+}
+
+// shapeless are the members of a body that encoding/json reads.
+func shapeless[T any]() (names []string) {
+	for t, i := reflect.TypeFor[T](), 0; i < t.NumField(); i++ {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	return names
 }
 
 func TestTheDocumentCanBeBroken(t *testing.T) {

@@ -39,6 +39,8 @@ const (
 	codeUnknownResult = "outcome-unknown"
 	codeInternal      = "internal"
 	codeInvalid       = "invalid"
+
+	codeMappingConflict = "mapping-conflict"
 )
 
 // outcomeRows is the one place that maps kinds of answer to HTTP. A test walks every refusal of the
@@ -54,6 +56,13 @@ var outcomeRows = []outcome{
 	{engine.UnknownReservation.String(), 404, "The reservation is not known", remembered},
 	{engine.UnknownLocation.String(), 404, "The location is not known", remembered},
 	{engine.UnknownSKU.String(), 404, "The SKU is not known", remembered},
+	{"unknown-connection", 404, "There is no such connection", nothing},
+	{"unknown-flow", 404, "No connection knows the flow", nothing},
+	{"unknown-trace", 404, "Nothing is known by that id", onlyRead},
+	{"unknown-order", 404, "The order is not known", nothing},
+	{"unknown-task", 404, "The task is not known", nothing},
+	{"unknown-exception", 404, "The exception is not known", nothing},
+	{"unknown-slot", 404, "The slot is not known", nothing},
 	{"unknown-member", 404, "No member has that name", nothing},
 	{codeMethod, 405, "The call does not know this method", nothing},
 	{codeSlow, 408, "The request did not arrive in time", nothing},
@@ -64,6 +73,9 @@ var outcomeRows = []outcome{
 	{engine.QuantityOverflow.String(), 409, "The balance would be too large", remembered},
 	{engine.NotMaster.String(), 409, "Another system says how many units are there", remembered},
 	{engine.IncarnationUsed.String(), 409, "The node takes part under another incarnation", remembered},
+	{engine.RecordExists.String(), 409, "The record is there already", remembered},
+	{engine.RecordChanged.String(), 409, "The record was changed in between", remembered},
+	{engine.RecordUnknown.String(), 404, "The record is not known", remembered},
 	{engine.InUse.String(), 409, "It is still in use", remembered},
 	{engine.AsOfTooOld.String(), 422, "The movements since as_of are no longer kept", remembered},
 	{engine.ReservationExpired.String(), 410, "The units have expired", remembered},
@@ -75,6 +87,9 @@ var outcomeRows = []outcome{
 	{"majority-at-risk", 409, "The members that are left would be no majority", nothing},
 	{"member-behind", 409, "The member cannot lead now", nothing},
 	{"member-healthy", 409, "The member runs and needs no recovery", nothing},
+	{"blocked", 409, "Something stands in the way of mode on", nothing},
+	{"version-conflict", 412, "It was changed since it was read", nothing +
+		" Read it again and make the change again."},
 	{engine.NotAttempted.String(), 424, "Another operation of the same request failed", nothing},
 	{codeEventsGone, 410, "The events are no longer kept",
 		"The events in between cannot be had any more; read the state and go on from its index."},
@@ -95,6 +110,8 @@ var outcomeRows = []outcome{
 	{codeClosing, 503, "The server is stopping", sendAgain},
 	{codeUnknownResult, 504, "It is not known whether the write happened",
 		"The write may or may not have happened. Send it again with the same key or id."},
+	{codeMappingConflict, 409, "A row contradicts another one", nothing},
+	{"unknown-mapping", 404, "There is no such row", nothing},
 	{codeDiskFull, 507, "The disks are too full for new reservations", nothing +
 		" Commit, release and ship still work."},
 }

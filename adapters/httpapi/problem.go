@@ -26,6 +26,7 @@ type problem struct {
 	leader     string
 	allow      string // methods, for a 405
 	results    []byte // a JSON array: what each op of an atomic batch got
+	obstacles  []byte // a JSON array: what stands in the way of mode on
 	retryAfter time.Duration
 	malformed  bool  // the JSON itself is at fault, so nothing behind it can be read
 	cause      error // the true text, for the log only
@@ -193,6 +194,9 @@ func appendProblemMembers(b []byte, p *problem) []byte {
 		b = append(b, `","max":`...)
 		b = strconv.AppendInt(b, p.limitValue, 10)
 		b = append(b, '}')
+	}
+	if p.obstacles != nil {
+		b = append(append(b, `,"obstacles":`...), p.obstacles...)
 	}
 	if p.index != 0 {
 		b = append(b, `,"index":`...)

@@ -16,7 +16,10 @@ const batchPattern = "/v1/batch"
 func routes() []*route {
 	var all []*route
 	for _, group := range [][]*route{definitionRoutes(), stockRoutes(), reservationRoutes(),
-		operationRoutes()} {
+		operationRoutes(), connectionRoutes(), flowRoutes(), routingRoutes(), traceRoutes(),
+		operationRoutes(), connectionRoutes(), flowRoutes(), routingRoutes(), traceRoutes(),
+		mappingRoutes(), orderRoutes(), taskRoutes(), exceptionRoutes(), publishingRoutes(),
+		hookRoutes()} {
 		all = append(all, group...)
 	}
 	return all

@@ -270,8 +270,10 @@ func (s *Server) dispatch(c *call) error {
 	}
 	c.route = r
 	var err error
-	if c.principal, err = c.authenticate(); err != nil {
-		return err
+	if !r.signed {
+		if c.principal, err = c.authenticate(); err != nil {
+			return err
+		}
 	}
 	if err = c.checkQuery(); err != nil {
 		return err
