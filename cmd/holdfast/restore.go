@@ -138,6 +138,7 @@ func printBackup(out printer, r raftstore.BackupReport) error {
 		{"skus", r.Counts.SKUs}, {"locations", r.Counts.Locations}, {"channels", r.Counts.Channels},
 		{"stock_rows", r.Counts.StockRows}, {"reservations", r.Counts.Reservations},
 		{"closed_reservations", r.Retired}, {"audit_rows", r.Audit},
+		{"records", r.Records}, {"archived_records", r.Archived},
 		{"live_holds", r.Counts.LiveHolds}, {"remembered_answers", r.Counts.Results},
 		{"last_event", r.LastEvent}, {"first_event", h.Events.First}, {"events", r.Events},
 		{"apply_version", r.Limits.ApplyVersion}, {"violations", len(r.Violations)},

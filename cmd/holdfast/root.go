@@ -51,7 +51,9 @@ func (a *app) root() *cobra.Command {
 		"YAML file with settings (environment HOLDFAST_CONFIG)")
 	root.AddCommand(a.serveCommand(), a.demoCommand(), a.clusterCommand(), a.stockCommand(),
 		a.reservationCommand(), a.eventCommand(), a.configCommand(), a.backupCommand(),
-		a.restoreCommand(), a.verifyCommand(), a.versionCommand(), exitTopic())
+		a.restoreCommand(), a.verifyCommand(), a.simulateCommand(), a.versionCommand(),
+		exitTopic(), a.connectionCommand(), a.flowCommand(), a.traceCommand(),
+		a.exceptionCommand(), a.mappingCommand(), a.scopeCommand(), a.publishCommand())
 	return root
 }
 

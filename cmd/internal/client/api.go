@@ -242,3 +242,25 @@ type Page struct {
 	Items []json.RawMessage `json:"items"`
 	Next  string            `json:"next"`
 }
+
+// Exception is something that a person must look at.
+type Exception struct {
+	ID         string          `json:"id"`
+	Trace      string          `json:"trace"`
+	State      string          `json:"state"`
+	Class      string          `json:"class"`
+	Code       string          `json:"code"`
+	Key        string          `json:"key"`
+	Flow       string          `json:"flow"`
+	Connection string          `json:"connection,omitempty"`
+	Task       string          `json:"task,omitempty"`
+	Detail     string          `json:"detail"`
+	Payload    json.RawMessage `json:"payload,omitempty"`
+	Tries      int             `json:"tries"`
+	FirstAt    time.Time       `json:"first_at"`
+	LastAt     time.Time       `json:"last_at"`
+	Actions    []string        `json:"actions"`
+	ClosedAt   *time.Time      `json:"closed_at,omitempty"`
+	ClosedBy   string          `json:"closed_by,omitempty"`
+	Note       string          `json:"note,omitempty"`
+}

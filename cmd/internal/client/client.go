@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,6 +67,7 @@ type Call struct {
 	Path   string // escaped, from /v1
 	Query  url.Values
 	Body   any    // sent as JSON; []byte is sent as it is
+	Type   string // Content-Type of a body; default application/json
 	Key    string // Idempotency-Key; empty sends none
 	Accept string
 	Last   string // Last-Event-ID of a stream
@@ -177,7 +179,7 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 		}
 	}
 	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Content-Type", cmp.Or(call.Type, "application/json"))
 	}
 	if c.cfg.Key != "" {
 		req.Header.Set("Authorization", "Bearer "+c.cfg.Key)

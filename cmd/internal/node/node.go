@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"holdfast/cmd/internal/flows"
 	"holdfast/raftstore"
 )
 
@@ -38,6 +39,10 @@ type Config struct {
 	SkipEntries []raftstore.SkipEntry
 	// CheckpointBytes is the store's: the least log between two checkpoints, 0 for its default.
 	CheckpointBytes int64
+	// Alerts says who is told of exceptions.
+	Alerts flows.Alerts
+	// Speed divides the intervals that wait for outside systems; 0 is 1. Only beside a simulator.
+	Speed int
 }
 
 // Peer is one node of the cluster.

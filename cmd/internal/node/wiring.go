@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"holdfast/adapters/httpapi"
+	"holdfast/cmd/internal/flows"
 	"holdfast/engine"
 	"holdfast/raftstore"
 )
@@ -22,6 +23,7 @@ type Node struct {
 	http  *cuttable
 	peer  *cuttable
 	store *raftstore.Store
+	flows *flows.Core
 	api   *httpapi.Server
 
 	running sync.WaitGroup
@@ -62,6 +64,8 @@ func (n *Node) start(ctx context.Context) error {
 		defer close(n.left)
 		n.fail(n.store.Run(run))
 	})
+	n.running.Go(func() { n.flows.Follow(run) })
+	n.running.Go(func() { n.store.RunLeading(run, n.flows.Lead) })
 	n.running.Go(func() { n.fail(n.api.Serve(n.http)) })
 	n.awaitReady(ctx)
 	if err := n.Err(); err != nil {
@@ -96,10 +100,18 @@ func (n *Node) open(registry *prometheus.Registry) error {
 	if err != nil {
 		return explain(err)
 	}
+	n.flows, err = flows.New(flows.Config{
+		Store: newSyncStore(n.store), Events: n.store, Now: time.Now, Logger: cfg.Logger,
+		Registry: registry, Alerts: cfg.Alerts, Speed: cfg.Speed,
+	})
+	if err != nil {
+		return err
+	}
 	shown := view{n.store, cfg.Version}
-	n.api, err = httpapi.New(httpapi.Config{Ledger: n.store, Node: shown, Membership: shown,
-		Logger:   cfg.Logger,
-		Registry: registry, Version: cfg.Version, CloseTimeout: cfg.StopTimeout})
+	served := httpapi.Config{Ledger: n.store, Node: shown, Membership: shown, Logger: cfg.Logger,
+		Registry: registry, Version: cfg.Version, CloseTimeout: cfg.StopTimeout}
+	n.flows.Serve(&served)
+	n.api, err = httpapi.New(served)
 	if err != nil {
 		return fmt.Errorf("start the HTTP interface: %w", err)
 	}

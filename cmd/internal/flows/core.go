@@ -1,0 +1,276 @@
+package flows
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"holdfast/adapters/connections"
+	"holdfast/adapters/exceptions"
+	"holdfast/adapters/httpapi"
+	"holdfast/adapters/mapping"
+	"holdfast/adapters/orders"
+	"holdfast/adapters/outbox"
+	"holdfast/adapters/publish"
+	"holdfast/adapters/records"
+	"holdfast/adapters/routing"
+	"holdfast/adapters/shopify"
+	"holdfast/adapters/trace"
+	"holdfast/engine"
+)
+
+// Config is what a Core works with. All is required.
+type Config struct {
+	Store    records.Store
+	Events   Events
+	Now      func() time.Time
+	Logger   *slog.Logger
+	Registry *prometheus.Registry
+	Alerts   Alerts
+	// Speed divides the intervals of ours that wait for an outside system; 1 but beside a simulator that
+	// runs faster.
+	Speed int
+}
+
+// Events is what happened in the ledger, oldest first.
+type Events interface {
+	Events(after uint64, limit int) ([]engine.Event, error)
+	EventsChanged() <-chan struct{}
+}
+
+// Core is the sync core of one node.
+type Core struct {
+	cfg        Config
+	registry   *connections.Registry
+	board      *connections.Board
+	flows      *connections.Flows
+	kinds      connections.Kinds
+	index      *mapping.Index
+	table      *mapping.Table
+	auditor    *mapping.Auditor
+	routing    *routing.Book
+	orders     *orders.Book
+	publisher  *publish.Publisher
+	shops      *shopify.Shops
+	hook       *shopify.Hook
+	dispatcher *outbox.Dispatcher
+	tasks      *outbox.Desk
+	exceptions *exceptions.Desk
+	supervisor *connections.Supervisor
+	busy       *busy
+	bell       *exceptions.Bell
+	releaser   *mapping.Releaser
+}
+
+// New puts a core together. It fails when a part refuses its configuration, or a metric is taken.
+func New(cfg Config) (*Core, error) {
+	c := &Core{cfg: cfg}
+	if c.cfg.Speed < 1 {
+		c.cfg.Speed = 1
+	}
+	c.board = connections.NewBoard(cfg.Now)
+	// The checks of a document need what is made of the registry: they are asked only once all is.
+	c.registry = connections.NewRegistry(cfg.Store, connections.Checks{
+		Document: func(d connections.Connection) error { return c.kinds.Check(d) },
+		Obstacles: func(ctx context.Context, d connections.Connection) ([]connections.Obstacle, error) {
+			return c.middle().obstacles(ctx, d)
+		},
+	})
+	c.index = mapping.NewIndex(cfg.Store, cfg.Logger)
+	c.table = mapping.NewTable(cfg.Store, c.index)
+	c.auditor = mapping.NewAuditor(cfg.Store, c.table)
+	c.routing = routing.NewBook(cfg.Store)
+	if err := c.makePublisher(); err != nil {
+		return nil, err
+	}
+	if err := c.makeOrders(); err != nil {
+		return nil, err
+	}
+	if err := c.makeShops(); err != nil {
+		return nil, err
+	}
+	return c, c.makeTasks()
+}
+
+func (c *Core) middle() middle {
+	return middle{table: c.table, auditor: c.auditor, publisher: c.publisher}
+}
+
+func (c *Core) makePublisher() (err error) {
+	told := failures{store: c.cfg.Store, now: c.cfg.Now, log: c.cfg.Logger}
+	c.publisher, err = publish.New(publish.Config{
+		Store: c.cfg.Store, Stream: c.cfg.Events, Now: c.cfg.Now, Logger: c.cfg.Logger,
+		Registry: c.cfg.Registry,
+		// The shops are made of the orders, which are made of the slots: they are asked only once all is.
+		Outlets: late(func() publish.Outlets { return outlets{c.registry, c.shops} }),
+		Failed:  told.pushFailed, Healed: told.pushHealed, Alert: told.markOld,
+		Busy:      func(ctx context.Context, s *publish.Slot) (bool, error) { return c.busy.Busy(ctx, s) },
+		PassEvery: c.divided(passEvery), WatermarkAlert: c.divided(markAlert),
+	})
+	return wrap("publisher", err)
+}
+
+func (c *Core) makeOrders() (err error) {
+	c.orders, err = orders.New(orders.Ports{
+		Store: c.cfg.Store, Mapping: c.index, Rows: c.table, Accounts: &accounts{registry: c.registry},
+		Router:  c.routing,
+		Numbers: numbers{registry: c.registry, leases: c.publisher.Leases()}, Now: c.cfg.Now,
+	})
+	return wrap("orders", err)
+}
+
+func (c *Core) makeShops() (err error) {
+	c.shops, err = shopify.New(shopify.Config{
+		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Mapping: c.index,
+		Now: c.cfg.Now, Logger: c.cfg.Logger,
+	})
+	if err != nil {
+		return wrap("shopify", err)
+	}
+	c.hook, err = shopify.NewHook(shopify.HookConfig{
+		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Now: c.cfg.Now,
+		Logger: c.cfg.Logger, Metrics: c.cfg.Registry,
+	})
+	c.kinds = connections.Kinds{
+		"shopify": selling{shopify.Kind{Shops: c.shops}, c.publisher, c.orders}, "erp": connections.Outside{},
+	}
+	return wrap("webhooks", err)
+}
+
+func (c *Core) makeTasks() (err error) {
+	executors := map[string]outbox.Executor{}
+	for _, kind := range shopify.TaskKinds {
+		executors[kind] = c.shops
+	}
+	c.dispatcher, err = outbox.New(outbox.Config{
+		Store: c.cfg.Store, Gate: c.registry, Executors: executors, Logger: c.cfg.Logger,
+		Registry: c.cfg.Registry, Now: c.cfg.Now,
+	})
+	if err != nil {
+		return wrap("tasks", err)
+	}
+	c.busy = &busy{store: c.cfg.Store, orders: c.orders, executors: executors}
+	c.tasks = outbox.NewDesk(outbox.DeskConfig{Store: c.cfg.Store, Now: c.cfg.Now, Gate: c.registry,
+		Executors: executors})
+	c.exceptions = exceptions.NewDesk(c.cfg.Store, c.tasks, c.cfg.Now)
+	c.flows = connections.NewFlows(c.cfg.Store, c.registry, c.kinds.Flows, c.cfg.Now)
+	c.releaser = mapping.NewReleaser(mapping.ReleaserConfig{Store: c.cfg.Store, Table: c.table,
+		Waiters: c.orders, Logger: c.cfg.Logger, Every: c.divided(time.Minute)})
+	c.supervisor, err = connections.NewSupervisor(connections.Config{Store: c.cfg.Store,
+		Registry: c.registry, Kinds: c.kinds, Core: c.middle(), Board: c.board, Now: c.cfg.Now,
+		Logger: c.cfg.Logger})
+	if err != nil {
+		return wrap("connections", err)
+	}
+	c.bell, err = c.cfg.Alerts.bell(c.cfg)
+	return wrap("alerts", err)
+}
+
+// Our intervals that wait for outside systems, before they are divided; the arguments are with the
+// fields of publish.Config.
+const (
+	passEvery = 6 * time.Hour
+	markAlert = 30 * time.Minute
+)
+
+func (c *Core) divided(d time.Duration) time.Duration { return d / time.Duration(c.cfg.Speed) }
+
+func wrap(part string, err error) error {
+	if err != nil {
+		return fmt.Errorf("sync core: %s: %w", part, err)
+	}
+	return nil
+}
+
+// Serve is what the HTTP interface shows of the core.
+func (c *Core) Serve(to *httpapi.Config) {
+	to.Connections, to.Flows, to.Routing = c.registry, c.flows, c.routing
+	to.Health = func(ctx context.Context, id string) (connections.Health, error) {
+		return connections.HealthOf(ctx, c.board, c.cfg.Store, id)
+	}
+	to.Mappings, to.MappingAudit = c.table, c.auditor
+	to.Orders, to.Tasks, to.Exceptions = c.orders, c.tasks, c.exceptions
+	to.Publishing = c.publisher
+	to.Webhooks = webhooks{c.hook}
+	to.Tracer = &trace.Tracer{
+		Store: c.cfg.Store, Orders: c.orders, Events: c.cfg.Events,
+		Systems: func() (ids []string) {
+			for _, e := range c.registry.Entries() {
+				ids = append(ids, e.ID)
+			}
+			return ids
+		},
+		Kinds: func() []string {
+			kinds := append(orders.TaskKinds(), shopify.TaskKinds...)
+			slices.Sort(kinds)
+			return slices.Compact(kinds)
+		},
+	}
+}
+
+// Follow keeps this node's memory equal to the records until ctx ends: every node must do it. A part
+// that fails is begun again after a pause.
+func (c *Core) Follow(ctx context.Context) {
+	c.runAll(ctx, map[string]func(context.Context) error{
+		"connections": c.registry.Run, "mapping": c.index.Run, "routing": c.routing.Run,
+		"slots": c.publisher.Follow,
+	})
+}
+
+// Lead does what one node of the cluster does, until ctx ends.
+func (c *Core) Lead(ctx context.Context, term uint64) {
+	c.runAll(ctx, map[string]func(context.Context) error{
+		"tasks":     func(ctx context.Context) error { return c.dispatcher.Run(ctx, term) },
+		"adapters":  func(ctx context.Context) error { return c.supervisor.Run(ctx, term) },
+		"publisher": func(ctx context.Context) error { return c.publisher.Run(ctx, term) },
+		"calls":     c.busy.Run,
+		"waiting":   c.releaser.Run,
+		"short":     func(ctx context.Context) error { return c.orders.FollowShort(ctx, c.cfg.Events) },
+		"alerts":    c.bell.Run,
+	})
+}
+
+// restartPause is between the end of a part and its next beginning: long enough that a part which
+// fails at once is no load, short beside anything that waits for it.
+const restartPause = time.Second
+
+// runAll runs parts until ctx ends, each again when it ends before, and waits for all.
+func (c *Core) runAll(ctx context.Context, parts map[string]func(context.Context) error) {
+	var running sync.WaitGroup
+	for _, name := range slices.Sorted(maps.Keys(parts)) {
+		running.Go(func() {
+			for ctx.Err() == nil {
+				err := parts[name](ctx)
+				if ctx.Err() != nil {
+					return
+				}
+				if err != nil && !errors.Is(err, context.Canceled) {
+					c.cfg.Logger.Warn("a part of the sync core ended and begins again", "part", name,
+						"error", err)
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(restartPause):
+				}
+			}
+		})
+	}
+	running.Wait()
+}
+
+// settingsOf reads the settings of a connection that are a part's own; what is not readable was
+// refused when it was saved.
+func settingsOf[T any](c connections.Connection) (s T) {
+	if len(c.Settings) > 0 {
+		_ = json.Unmarshal(c.Settings, &s)
+	}
+	return s
+}
