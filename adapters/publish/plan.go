@@ -36,8 +36,23 @@ const (
 	NoPlace   = -2 // at none: the channel does not draw from there, or the ledger does not know it
 )
 
-// Observing is why nothing is sent to a connection that is only observed; it is still read.
-const Observing = "observe"
+// Why nothing is sent to a connection that is still read: it is only observed, its pushes wait for their
+// schedule, these are its quiet hours, or it is never pushed to. Any other reason stops reads too.
+const (
+	Observing = "observe"
+	Scheduled = "schedule"
+	Quiet     = "quiet"
+	Off       = "off"
+)
+
+// readable reports whether slots are read although nothing is sent, for the reason that is given.
+func readable(closed string) bool {
+	switch closed {
+	case "", Observing, Scheduled, Quiet, Off:
+		return true
+	}
+	return false
+}
 
 // Pool is what dedicated channels have between them of a SKU at a slot's places.
 type Pool struct {
@@ -118,7 +133,7 @@ func (r *planner) decide(f *Facts, p *Plan) {
 	default:
 		f.step(p)
 	}
-	if f.Closed != "" && p.Do != Rest && (p.Do != Read || f.Closed != Observing) {
+	if f.Closed != "" && p.Do != Rest && (p.Do != Read || !readable(f.Closed)) {
 		p.Do, p.Why = Rest, f.Closed
 	}
 }

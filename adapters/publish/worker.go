@@ -256,7 +256,7 @@ func (w *worker) place(id string, one *gathered) {
 func (w *worker) mayRead(one *gathered) {
 	f, p := &one.facts, &one.plan
 	after, wanted := w.wantsRead(f.Slot.ID)
-	if !wanted || f.Closed != "" && f.Closed != Observing {
+	if !wanted || !readable(f.Closed) {
 		return
 	}
 	allowed := f.Watermark.After(after)

@@ -66,6 +66,7 @@ type Core struct {
 	exceptions *exceptions.Desk
 	supervisor *connections.Supervisor
 	busy       *busy
+	passes     passes
 	bell       *exceptions.Bell
 	releaser   *mapping.Releaser
 }
@@ -110,7 +111,7 @@ func (c *Core) makePublisher() (err error) {
 		Store: c.cfg.Store, Stream: c.cfg.Events, Now: c.cfg.Now, Logger: c.cfg.Logger,
 		Registry: c.cfg.Registry,
 		// The shops are made of the orders, which are made of the slots: they are asked only once all is.
-		Outlets: late(func() publish.Outlets { return outlets{c.registry, c.shops} }),
+		Outlets: late(func() publish.Outlets { return outlets{c.registry, c.shops, &c.passes, c.cfg.Now} }),
 		Failed:  told.pushFailed, Healed: told.pushHealed, Alert: told.markOld,
 		Busy:      func(ctx context.Context, s *publish.Slot) (bool, error) { return c.busy.Busy(ctx, s) },
 		PassEvery: c.divided(passEvery), WatermarkAlert: c.divided(markAlert),
@@ -140,9 +141,13 @@ func (c *Core) makeShops() (err error) {
 		Logger: c.cfg.Logger, Metrics: c.cfg.Registry,
 	})
 	c.kinds = connections.Kinds{
-		"shopify": selling{shopify.Kind{Shops: c.shops}, c.publisher, c.orders}, "erp": connections.Outside{},
+		"shopify": c.selling(shopify.Kind{Shops: c.shops}), "erp": connections.Outside{},
 	}
 	return wrap("webhooks", err)
+}
+
+func (c *Core) selling(k connections.Kind) selling {
+	return selling{Kind: k, publisher: c.publisher, orders: c.orders, passes: &c.passes, now: c.cfg.Now}
 }
 
 func (c *Core) makeTasks() (err error) {

@@ -3,6 +3,7 @@ package flows
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"holdfast/adapters/connections"
 	"holdfast/adapters/orders"
@@ -18,6 +19,8 @@ type selling struct {
 	connections.Kind
 	publisher *publish.Publisher
 	orders    *orders.Book
+	passes    *passes
+	now       func() time.Time
 }
 
 // Flows are the kind's, and publish.
@@ -55,6 +58,7 @@ func (s seller) RunFlow(ctx context.Context, r connections.Run) error {
 	if r.Flow != flowPublish {
 		return s.Adapter.RunFlow(ctx, r)
 	}
+	s.kind.passes.begin(s.conn.ID, s.kind.now())
 	s.kind.publisher.Pass(s.conn.ID)
 	return nil
 }
