@@ -58,8 +58,8 @@ func (w *World) LoadFor(ctx context.Context, long time.Duration) error {
 	return nil
 }
 
-// DamageNewest waits until some node has two checkpoints and damages the newest; it fails as Do, or
-// when no node comes to have two.
+// DamageNewest waits until some node has two checkpoints behind its first one and damages the newest; it
+// fails as Do, or when no node comes to have them.
 func (w *World) DamageNewest(ctx context.Context) error {
 	n, err := w.withTwo(ctx)
 	if err != nil {
@@ -76,10 +76,18 @@ func (w *World) DamageNewest(ctx context.Context) error {
 // twoFor bounds the wait for two checkpoints.
 const twoFor = 30 * time.Second
 
+// withTwo waits for a node whose two checkpoints are a whole interval apart, which its first one and the
+// next need not be: then the log that a checkpoint leaves behind it does not reach back to the one before,
+// but for what keeps it.
 func (w *World) withTwo(ctx context.Context) (*cluster.Node, error) {
+	first := map[*cluster.Node]string{}
 	for limit := time.Now().Add(twoFor); ctx.Err() == nil; w.wait(ctx, 20*time.Millisecond) {
 		for _, n := range w.Cluster.Nodes {
-			if spareCheckpoints(n.Volume.Dir) != nil {
+			kept := checkpointsOf(n.Volume.Dir)
+			if len(kept) > 0 && first[n] == "" {
+				first[n] = kept[len(kept)-1]
+			}
+			if len(kept) == 2 && kept[1] != first[n] {
 				return n, nil
 			}
 		}

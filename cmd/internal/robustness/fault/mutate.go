@@ -160,6 +160,14 @@ func (w *World) otherIsGood(n *cluster.Node, spare []string, damaged string) boo
 // spareCheckpoints lists the checkpoints of a node, newest first, each as a path below its folder,
 // when there are two: either of them is there in case the other is bad.
 func spareCheckpoints(dir string) []string {
+	if all := checkpointsOf(dir); len(all) > 1 {
+		return all
+	}
+	return nil
+}
+
+// checkpointsOf lists the checkpoints of a node, newest first, each as a path below its folder.
+func checkpointsOf(dir string) []string {
 	text, err := os.ReadFile(filepath.Join(dir, "checkpoints", "CURRENT"))
 	if err != nil {
 		return nil // damaged or gone: then no checkpoint counts
@@ -167,9 +175,6 @@ func spareCheckpoints(dir string) []string {
 	var all []string
 	for _, m := range checkpointFolder.FindAllStringSubmatch(string(text), -1) {
 		all = append(all, filepath.Join("checkpoints", m[1]))
-	}
-	if len(all) < 2 {
-		return nil
 	}
 	return all
 }
