@@ -2,7 +2,6 @@ package shopify
 
 import (
 	"context"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"holdfast/adapters/connections"
 	"holdfast/adapters/exceptions"
 	"holdfast/adapters/mapping"
 	"holdfast/adapters/records"
@@ -45,6 +43,7 @@ type HookConfig struct {
 // calls a shop.
 type Hook struct {
 	cfg   HookConfig
+	shops receivers
 	seen  *prometheus.CounterVec
 	taken *prometheus.HistogramVec
 }
@@ -98,14 +97,15 @@ func (h *Hook) Take(ctx context.Context, w Webhook) int {
 		h.seen.WithLabelValues(label, "no-connection").Inc()
 		return NoSuchShop
 	}
-	if !h.signed(entry.Connection, &w) {
+	shop := h.shops.of(&entry, h.cfg.Environ)
+	if !shop.signed(&w, h.cfg.Now()) {
 		h.seen.WithLabelValues(label, "bad-signature").Inc()
 		return BadSign
 	}
 	began := h.cfg.Now()
 	ctx, cancel := context.WithTimeout(ctx, hookTime)
 	defer cancel()
-	outcome, err := h.take(ctx, entry.Connection, &w, topic)
+	outcome, err := h.take(ctx, shop, &w, topic)
 	if err != nil {
 		h.seen.WithLabelValues(label, "failed").Inc()
 		h.cfg.Logger.Warn("a webhook was not taken in", "connection", w.Connection, "topic", label,
@@ -117,36 +117,8 @@ func (h *Hook) Take(ctx context.Context, w Webhook) int {
 	return Taken
 }
 
-// webhookSecrets are the names under which a connection may keep the secrets that sign its
-// webhooks. During a rotation both the old and the new one sign, for up to an hour.
-var webhookSecrets = [...]string{"webhook", "webhook_old", "client_secret"}
-
-// signed reports whether any of the secrets has signed the body. Every secret is tried, whichever
-// fits, and each comparison takes the same time.
-func (h *Hook) signed(c connections.Connection, w *Webhook) bool {
-	given, err := base64.StdEncoding.DecodeString(w.Signature)
-	if err != nil || len(given) != sha256.Size {
-		return false
-	}
-	secrets := connections.NewSecrets(c, h.cfg.Environ)
-	good := false
-	for _, name := range webhookSecrets {
-		if !secrets.Has(name) {
-			continue
-		}
-		secret, err := secrets.Read(name)
-		if err != nil || secret.Reveal() == "" {
-			continue
-		}
-		mac := hmac.New(sha256.New, []byte(secret.Reveal()))
-		mac.Write(w.Body)
-		good = hmac.Equal(mac.Sum(nil), given) || good
-	}
-	return good
-}
-
 // take does what a topic means. outcome is for the metric.
-func (h *Hook) take(ctx context.Context, c connections.Connection, w *Webhook, topic topic) (
+func (h *Hook) take(ctx context.Context, shop *receiver, w *Webhook, topic topic) (
 	outcome string, err error) {
 	if w.ID == "" || len(w.ID) > 128 {
 		// Without an id a second delivery cannot be told from the first: the body's digest stands
@@ -154,13 +126,12 @@ func (h *Hook) take(ctx context.Context, c connections.Connection, w *Webhook, t
 		sum := sha256.Sum256(w.Body)
 		w.ID = base64.RawURLEncoding.EncodeToString(sum[:])
 	}
-	acc, err := newAccount(c)
-	if err != nil {
-		return "", err
+	if shop.fault != nil {
+		return "", shop.fault
 	}
-	d := &delivery{h: h, w: w, acc: acc, now: h.cfg.Now().UTC()}
+	d := &delivery{h: h, w: w, acc: shop.acc, now: h.cfg.Now().UTC()}
 	if topic == nil {
-		return outUnknown, d.raise(ctx, "webhook-topic:"+c.ID+":"+cut(w.Topic), "unknown-topic",
+		return outUnknown, d.raise(ctx, "webhook-topic:"+d.acc.id+":"+cut(w.Topic), "unknown-topic",
 			"The shop sends a topic that is not known: "+cut(w.Topic)+". Nothing was done with it.")
 	}
 	return topic(ctx, d)
