@@ -15,6 +15,8 @@ type accounts struct {
 	mu       struct {
 		sync.RWMutex
 		read map[string]readAccount
+		all  []orders.Account // nobody changes it
+		then <-chan struct{}  // closes when all is old
 	}
 }
 
@@ -40,11 +42,25 @@ func (a *accounts) Account(id string) (orders.Account, bool) {
 	return a.of(&entry), true
 }
 
+// Accounts lists all; the list is everybody's, to read.
 func (a *accounts) Accounts() []orders.Account {
-	var all []orders.Account
+	a.mu.RLock()
+	all, then := a.mu.all, a.mu.then
+	a.mu.RUnlock()
+	if then != nil {
+		select {
+		case <-then:
+		default:
+			return all
+		}
+	}
+	then, all = a.registry.Changed(), nil // what changes while all is read closes then
 	for _, entry := range a.registry.Entries() {
 		all = append(all, a.of(&entry))
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.mu.all, a.mu.then = all, then
 	return all
 }
 
