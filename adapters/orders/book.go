@@ -82,7 +82,8 @@ type draft struct {
 	back  []restocked          // units that go to standing holds once they are released
 	alone bool                 // the stock stays as it is: a person must look first
 	tasks []outbox.Task
-	said  []queued // tasks of this draft, so that none is queued twice
+	first []outbox.Task // Delivery.First; somebody else may have queued them before
+	said  []queued      // tasks of this draft, so that none is queued twice
 }
 
 // now is cut to what a record keeps.

@@ -384,3 +384,45 @@ func BenchmarkOrdersCreate(b *testing.B) {
 		}
 	}
 }
+
+func TestAnOrderAndTheLookForItsPlacesAreOneTransaction(t *testing.T) {
+	w := newWorld(t)
+	submits := 0
+	var fate recordstest.Failure
+	w.store.Fail(func(tx *records.Tx) recordstest.Failure {
+		if tx != nil {
+			submits++
+		}
+		return fate
+	})
+	fate = recordstest.NoLeader
+	require.Equal(t, TryLater, w.send("orders/create", "w1", w.orderText(nil)))
+	submits, fate = 0, recordstest.Works
+	_, known, err := w.store.Get(w.ctx, records.Tasks, placesOfOrder)
+	require.NoError(t, err)
+	require.False(t, known)
+	require.Equal(t, Taken, w.send("orders/create", "w1", w.orderText(nil)))
+	require.Equal(t, 1, submits)
+	first, known, err := w.store.Get(w.ctx, records.Tasks, placesOfOrder)
+	require.NoError(t, err)
+	require.True(t, known)
+	require.Equal(t, Taken, w.send("orders/updated", "w2", w.orderText(func(order, _ map[string]any) {
+		order["updated_at"] = "2026-11-23T05:00:00-05:00"
+	})))
+	again, _, err := w.store.Get(w.ctx, records.Tasks, placesOfOrder)
+	require.NoError(t, err)
+	require.Equal(t, first.Version, again.Version, "only what is new is looked for")
+}
+
+func TestTheLookForPlacesMayBeQueuedBeforeItsOrder(t *testing.T) {
+	w := newWorld(t)
+	var tx records.Tx
+	outbox.Enqueue(&tx, outbox.Task{Kind: taskPlaces, Connection: "shop",
+		Key: "shopify:shop:820982911946154508", CreatedAt: w.sim.Now()})
+	_, err := w.store.Submit(w.ctx, &tx)
+	require.NoError(t, err)
+	require.Equal(t, Taken, w.send("orders/create", "w1", w.orderText(nil)))
+	require.Len(t, w.order("820982911946154508").Lines, 1)
+}
+
+const placesOfOrder = taskPlaces + ":shopify:shop:820982911946154508"

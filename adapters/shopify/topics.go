@@ -87,8 +87,12 @@ func takeOrder(ctx context.Context, d *delivery) (string, error) {
 		}
 	}
 	in := echoes{d.h.cfg.Store, d.h.cfg.Book, d.h.cfg.Mapping}
-	got, err := in.receive(ctx, orders.Delivery{Connection: d.acc.id, Topic: d.w.Topic, ID: d.w.ID},
-		r.snap)
+	v := orders.Delivery{Connection: d.acc.id, Topic: d.w.Topic, ID: d.w.ID}
+	if len(d.acc.locations) > 1 && r.snap.Of == "" && r.snap.Cancelled == nil {
+		// With one location there is nothing to place.
+		v.First = []outbox.Task{d.task(taskPlaces, d.orderKey(home), "")}
+	}
+	got, err := in.receive(ctx, v, r.snap)
 	switch {
 	case err != nil && isNo(err):
 		return outBad, d.raise(ctx, "webhook:"+d.acc.id+":order:"+home, "bad-order", err.Error())
@@ -96,15 +100,6 @@ func takeOrder(ctx context.Context, d *delivery) (string, error) {
 		return "", err
 	case got.Ignored != "":
 		return outIgnored, nil
-	}
-	if (got.New || got.Seen) && len(d.acc.locations) > 1 && r.snap.Of == "" && r.snap.Cancelled == nil {
-		// With one location there is nothing to place. Otherwise the task is made by a second
-		// transaction: if the process dies before it, the delivery is not answered and comes again.
-		err = d.ensure(ctx, d.task(taskPlaces, d.orderKey(home), ""))
-	}
-	switch {
-	case err != nil:
-		return "", err
 	case got.Seen || got.Old:
 		return outSeen, nil
 	case len(r.complaints) > 0:
@@ -144,13 +139,6 @@ func (d *delivery) doubt(ctx context.Context, home string, complaints []string) 
 func (d *delivery) write(ctx context.Context, build func(tx *records.Tx) error) error {
 	_, err := records.Retry(ctx, d.h.cfg.Store, build)
 	return err
-}
-
-func (d *delivery) ensure(ctx context.Context, t outbox.Task) error {
-	return d.write(ctx, func(tx *records.Tx) error {
-		_, err := outbox.Ensure(ctx, d.h.cfg.Store, tx, t)
-		return err
-	})
 }
 
 // orderKey is our id of an order whose home is the shop.
