@@ -37,6 +37,9 @@ func gidOfText(kind, id string) gid {
 
 // number is the object's number, or 0 when the gid is not one of that shape.
 func (g gid) number() int64 {
+	if g == "" {
+		return 0 // before an error is made that nobody reads
+	}
 	n, err := strconv.ParseInt(g.tail(), 10, 64)
 	if err != nil || n < 0 {
 		return 0

@@ -106,8 +106,9 @@ func name(id int64) string {
 }
 
 // copying keeps no part of the input, whose buffer is used again after the request: each text is a copy,
-// so that the whole need not be one.
-var copying = sonic.Config{CopyString: true, UseInt64: true}.Froze()
+// so that the whole need not be one. Names count as they are written: most members of a body are none of
+// ours, and each of them would be looked for in other letters, too.
+var copying = sonic.Config{CopyString: true, UseInt64: true, CaseSensitive: true}.Froze()
 
 // readBody decodes a body. A member of the wrong shape is left out and named in the complaints; it
 // fails only with what is no JSON object at all.
