@@ -32,6 +32,7 @@ type sending struct {
 type sent struct {
 	Seconds           float64
 	P50, P99, Slowest time.Duration
+	Again             int64 // answers of 503, after which the order was sent once more
 	Fault             string
 }
 
@@ -71,7 +72,7 @@ func (s *sending) do(in io.Reader, out io.Writer) error {
 	}
 	took := make([]time.Duration, s.Count)
 	fault := make(chan error, s.Senders)
-	var next atomic.Int64
+	var next, again atomic.Int64
 	var all sync.WaitGroup
 	began := time.Now()
 	for _, c := range conns {
@@ -83,7 +84,11 @@ func (s *sending) do(in io.Reader, out io.Writer) error {
 					due = began.Add(time.Duration(i) * time.Second / time.Duration(s.Rate))
 					time.Sleep(time.Until(due))
 				}
-				if err := exchange(c, answers, requests[i]); err != nil {
+				err := exchange(c, answers, requests[i])
+				for ; errors.Is(err, errLater) && time.Since(due) < patience; again.Add(1) {
+					err = exchange(c, answers, requests[i])
+				}
+				if err != nil {
 					fault <- fmt.Errorf("order %d: %w", i, err)
 					return
 				}
@@ -92,7 +97,7 @@ func (s *sending) do(in io.Reader, out io.Writer) error {
 		})
 	}
 	all.Wait()
-	r := sent{Seconds: time.Since(began).Seconds()}
+	r := sent{Seconds: time.Since(began).Seconds(), Again: again.Load()}
 	slices.Sort(took)
 	r.P50, r.P99, r.Slowest = took[len(took)/2], took[len(took)*99/100], took[len(took)-1]
 	select {
@@ -118,7 +123,14 @@ func (s *sending) request(i int) []byte {
 	return b.Bytes()
 }
 
-// exchange sends a request and reads its answer, which must be 200.
+// patience is for how long an order is sent again: a node that has stopped by itself answers 503 for ever.
+const patience = 30 * time.Second
+
+// errLater is an answer of 503.
+var errLater = errors.New("not taken in")
+
+// exchange sends a request and reads its answer. It fails with errLater when nothing was taken in, and
+// for every other answer but 200.
 func exchange(c net.Conn, answers *bufio.Reader, request []byte) error {
 	if _, err := c.Write(request); err != nil {
 		return err
@@ -128,6 +140,7 @@ func exchange(c net.Conn, answers *bufio.Reader, request []byte) error {
 		return err
 	}
 	good := bytes.HasPrefix(status, []byte("HTTP/1.1 200 "))
+	later := bytes.HasPrefix(status, []byte("HTTP/1.1 503 "))
 	said := string(bytes.TrimSpace(status[:min(len(status), 40)]))
 	length := 0
 	for {
@@ -147,8 +160,11 @@ func exchange(c net.Conn, answers *bufio.Reader, request []byte) error {
 	if _, err := answers.Discard(length); err != nil {
 		return err
 	}
-	if !good {
-		return errors.New(said)
+	switch {
+	case good:
+		return nil
+	case later:
+		return errLater
 	}
-	return nil
+	return errors.New(said)
 }
