@@ -17,7 +17,6 @@ func routes() []*route {
 	var all []*route
 	for _, group := range [][]*route{definitionRoutes(), stockRoutes(), reservationRoutes(),
 		operationRoutes(), connectionRoutes(), flowRoutes(), routingRoutes(), traceRoutes(),
-		operationRoutes(), connectionRoutes(), flowRoutes(), routingRoutes(), traceRoutes(),
 		mappingRoutes(), orderRoutes(), taskRoutes(), exceptionRoutes(), publishingRoutes(),
 		hookRoutes()} {
 		all = append(all, group...)

@@ -68,6 +68,9 @@ func (a *app) configValidate(c *cobra.Command, _ []string) error {
 	if err := v.CheckNode(); err != nil {
 		return usagef("%w", err)
 	}
+	if _, err := alertsOf(v.Node().Alerts); err != nil {
+		return err
+	}
 	fmt.Fprintln(a.stdout, "settings are valid")
 	return nil
 }

@@ -57,6 +57,10 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 		return usagef("%w", err)
 	}
 	nv := v.Node()
+	alerts, err := alertsOf(nv.Alerts)
+	if err != nil {
+		return err
+	}
 	memory := limitMemory(a.env("GOMEMLIMIT"))
 	log := newLogger(a.stderr, nv.LogLevel, nv.LogFormat, a.errTerminal)
 	admin, err := startAdmin(nv.Admin)
@@ -69,7 +73,8 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 		TLS:      node.TLS{Cert: nv.PeerCert, Key: nv.PeerKey, Pins: nv.PeerPins},
 		DiskWarn: diskMark(nv.Disk.Warn), DiskMin: diskMark(nv.Disk.Min), Ballast: nv.Disk.Ballast,
 		SkipEntries:     nv.SkipEntries, // auto is theirs to say
-		LogSegmentBytes: int(max(0, nv.Segment)), CheckpointBytes: max(0, nv.Checkpoint)}
+		LogSegmentBytes: int(max(0, nv.Segment)), CheckpointBytes: max(0, nv.Checkpoint),
+		Alerts: alerts, Speed: nv.Speed}
 	for _, p := range nv.Peers {
 		cfg.Peers = append(cfg.Peers, node.Peer{Name: p.Node, Raft: p.Raft})
 	}

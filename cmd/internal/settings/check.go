@@ -22,7 +22,7 @@ type Peer struct {
 func (s Setting) check(text string) error {
 	switch s.Kind {
 	case Text, Path:
-		if text == "" {
+		if text == "" && s.Default != "" {
 			return fmt.Errorf("must not be empty")
 		}
 	case Name:
@@ -57,6 +57,8 @@ func (s Setting) check(text string) error {
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return fmt.Errorf("%q must be a URL such as http://127.0.0.1:7480", text)
 		}
+	case Hook, MailServer, Mailbox, Mailboxes, Times:
+		return s.checkAlert(text)
 	case File, SecretID:
 	}
 	return nil
@@ -88,7 +90,7 @@ func (v *Values) CheckNode() error {
 				"cluster certificate` makes them), or peer.insecure to true if the network keeps "+
 				"strangers out", raft.Text)})
 	}
-	return errors.Join(faults...)
+	return errors.Join(append(faults, v.alertFaults()...)...)
 }
 
 // withScheme is the URL that is meant by an address alone: one of http.

@@ -76,6 +76,16 @@ func sample(t *testing.T, s Setting) [3]string {
 		return [3]string{"http://a:1", "http://b:2", "https://c"}
 	case SecretID:
 		return [3]string{"hf_secret", "env:A", "file:/b"}
+	case Hook:
+		return [3]string{"https://a/x", "http://b:2", "https://c"}
+	case MailServer:
+		return [3]string{"a:25", "b:587", "c:25"}
+	case Mailbox:
+		return [3]string{"a@a.example", "b@b.example", "c@c.example"}
+	case Mailboxes:
+		return [3]string{"a@a.example,b@b.example", "b@b.example", "c@c.example"}
+	case Times:
+		return [3]string{"2", "60", "1000"}
 	case Entries:
 		return [3]string{"1:0000000000000001,2:0000000000000002", "3:0000000000000003",
 			"4:0000000000000004"}

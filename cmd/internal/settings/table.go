@@ -11,20 +11,25 @@ type Kind uint8
 
 // The kinds of setting.
 const (
-	Text      Kind = iota + 1 // any text that is not empty
-	Name                      // 1 to 64 letters, digits, dashes and underscores
-	Address                   // host:port
-	Loopback                  // host:port on loopback, or empty for off
-	Path                      // a file or a folder
-	Peers                     // name=host:port,…; empty for none
-	Choice                    // one of Setting.Choices
-	Size                      // bytes such as 512MiB or 2GiB, or auto
-	Duration                  // such as 10s or 1m30s, above 0
-	URL                       // http:// or https:// with a host
-	File                      // a file, or empty for none
-	Entries                   // INDEX:CHECKSUM,…; empty for none; its flag may be given more than once
-	SecretID                  // file:/path, env:NAME or the secret itself; empty for none
-	Addresses                 // host:port,…; empty for none
+	Text       Kind = iota + 1 // any text; empty only where the default is
+	Name                       // 1 to 64 letters, digits, dashes and underscores
+	Address                    // host:port
+	Loopback                   // host:port on loopback, or empty for off
+	Path                       // a file or a folder
+	Peers                      // name=host:port,…; empty for none
+	Choice                     // one of Setting.Choices
+	Size                       // bytes such as 512MiB or 2GiB, or auto
+	Duration                   // such as 10s or 1m30s, above 0
+	URL                        // http:// or https:// with a host
+	File                       // a file, or empty for none
+	Entries                    // INDEX:CHECKSUM,…; empty for none; its flag may be given more than once
+	SecretID                   // file:/path, env:NAME or the secret itself; empty for none
+	Addresses                  // host:port,…; empty for none
+	Hook                       // http:// or https:// with a host; empty for none
+	MailServer                 // host:port; empty for none
+	Mailbox                    // one mail address, without a name; empty for none
+	Mailboxes                  // mail addresses with commas between them; empty for none
+	Times                      // a whole number, 1 to 1,000
 )
 
 // Setting is one row of the table.
@@ -103,6 +108,24 @@ var table = []Setting{
 	{Key: "disk.ballast", Kind: Size, Default: "auto", For: "serve",
 		Help: "size of the file BALLAST in the data folder, which may be deleted when the disk is " +
 			"full; auto is a hundredth of the disk, at most 256MiB; 0 is none"},
+	{Key: "alerts.webhook.url", Kind: Hook, Default: "", For: "serve",
+		Help: "where the leader posts exceptions as they open, as JSON; empty is nowhere"},
+	{Key: "alerts.webhook.secret", Kind: SecretID, Default: "", For: "serve",
+		Help: "signs those posts: Holdfast-Signature is sha256= and the HMAC of the body; file:/path " +
+			"or env:NAME, there on every node"},
+	{Key: "alerts.mail.server", Kind: MailServer, Default: "", For: "serve",
+		Help: "host:port of the SMTP server that takes mails about exceptions, with STARTTLS where it " +
+			"has it; empty is no mail"},
+	{Key: "alerts.mail.from", Kind: Mailbox, Default: "", For: "serve",
+		Help: "address from which those mails come"},
+	{Key: "alerts.mail.to", Kind: Mailboxes, Default: "", For: "serve",
+		Help: "addresses to which they go, with commas between them, or a list in the file"},
+	{Key: "alerts.mail.user", Kind: Text, Default: "", For: "serve",
+		Help: "user at the SMTP server; empty is no authentication"},
+	{Key: "alerts.mail.password", Kind: SecretID, Default: "", For: "serve",
+		Help: "that user's password, file:/path or env:NAME; sent over TLS or to this machine only"},
+	{Key: "sync.speed", Kind: Times, Default: "1", For: "serve",
+		Help: "divides the intervals that wait for outside systems; only beside a simulator"},
 	{Key: "server", Kind: URL, Default: "http://127.0.0.1:7480", For: "client",
 		Help: "URL of any node"},
 	{Key: "key", Kind: SecretID, Default: "", For: "client",

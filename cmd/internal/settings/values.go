@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,6 +28,8 @@ type NodeValues struct {
 	LogFormat   string
 	StopTimeout time.Duration
 	Disk        Disk
+	Alerts      Alerts
+	Speed       int // divides the intervals that wait for outside systems
 }
 
 // Disk is what the disk of the data folder must have, in bytes; below 0 is automatic.
@@ -68,6 +71,7 @@ func (v *Values) Node() NodeValues {
 		StopTimeout: v.duration("stop.timeout"),
 		Disk: Disk{Warn: v.size("disk.warn"), Min: v.size("disk.min"),
 			Ballast: v.size("disk.ballast")},
+		Alerts: v.alerts(), Speed: v.number("sync.speed"),
 	}
 }
 
@@ -85,6 +89,14 @@ func (v *Values) text(key string) string { return v.byKey[key].Text }
 
 func (v *Values) size(key string) int64 {
 	n, err := parseSize(v.text(key))
+	if err != nil {
+		panic(fmt.Sprintf("setting %s was not checked: %v", key, err))
+	}
+	return n
+}
+
+func (v *Values) number(key string) int {
+	n, err := strconv.Atoi(v.text(key))
 	if err != nil {
 		panic(fmt.Sprintf("setting %s was not checked: %v", key, err))
 	}
