@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"slices"
 	"time"
 
 	"holdfast/adapters/routing"
@@ -148,6 +149,7 @@ type Refund struct {
 // Return is units that come back, or have.
 type Return struct {
 	ID          string         `json:"id"`
+	Of          string         `json:"of,omitempty"` // the same reporter's id of the return that it is a part of
 	By          string         `json:"by"`
 	At          time.Time      `json:"at"`
 	State       string         `json:"state"`                 // requested, received, closed, declined
@@ -232,7 +234,7 @@ func (o *Order) backBy(ref string, counts func(*Return) bool) (most int64) {
 		sum := int64(0)
 		for k := range o.Returns {
 			r := &o.Returns[k]
-			if r.By != o.Returns[i].By || !counts(r) {
+			if !r.of(o.Returns[i].By) || !counts(r) {
 				continue
 			}
 			for _, l := range r.Lines {
@@ -244,6 +246,14 @@ func (o *Order) backBy(ref string, counts func(*Return) bool) (most int64) {
 		most = max(most, sum)
 	}
 	return most
+}
+
+// of reports whether a system has the return: it has reported it, or what it reported was found to
+// be the same one.
+func (r *Return) of(system string) bool {
+	return r.By == system || slices.ContainsFunc(r.IDs, func(e External) bool {
+		return e.System == system
+	})
 }
 
 // settle makes what follows from the rest of the document.

@@ -158,7 +158,14 @@ func (d *draft) returnsOf(all []Return) {
 	for _, r := range all {
 		r.By = first(r.By, d.by)
 		r.Lines = slices.Clone(r.Lines)
-		have := d.knownReturn(&r)
+		have := d.echoed(&r)
+		if have != nil && (have.Counted || r.Disposition != engine.Sellable.String()) {
+			d.alias(have.By, &have.IDs, External{r.By, "return", r.ID})
+			continue
+		}
+		if have == nil {
+			have = d.knownReturn(&r)
+		}
 		if have == nil {
 			d.o.Returns = append(d.o.Returns, r)
 			d.sayReturn(&r)
@@ -179,6 +186,35 @@ func (d *draft) returnsOf(all []Return) {
 			d.asker = asker
 		}
 	}
+}
+
+// echoed finds the receipt that a part of a return is the echo of: another system has reported it,
+// the reporter was told of it, and says now what it did with those units. What it did with more of
+// them is news.
+func (d *draft) echoed(r *Return) *Return {
+	if r.Of == "" || r.State != ReturnReceived {
+		return nil
+	}
+	for i := range d.o.Returns {
+		have := &d.o.Returns[i]
+		if have.By != r.By && have.State == ReturnReceived && covers(have.Lines, r.Lines) &&
+			slices.Contains(have.IDs, External{r.By, "return", r.Of}) {
+			return have
+		}
+	}
+	return nil
+}
+
+// covers reports whether all that part has is in whole.
+func covers(whole, part []ShipmentLine) bool {
+	for _, p := range part {
+		if !slices.ContainsFunc(whole, func(l ShipmentLine) bool {
+			return l.Ref == p.Ref && l.Qty >= p.Qty
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // sayReturn tells the others of a return that is asked for, or has come.

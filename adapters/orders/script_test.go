@@ -342,7 +342,7 @@ func (a *arguments) snapshot() (Snapshot, Delivery) {
 	for _, v := range a.all("return") {
 		id, rest, _ := strings.Cut(v, "/")
 		f := fields(rest)
-		s.Returns = append(s.Returns, Return{ID: id, State: f["state"], Disposition: f["disposition"],
+		s.Returns = append(s.Returns, Return{ID: id, Of: f["of"], State: f["state"], Disposition: f["disposition"],
 			Location: f["to"], Lines: []ShipmentLine{{Ref: f["line"], Qty: number(f["qty"])}}})
 	}
 	return s, Delivery{Connection: home, Topic: "orders/updated", ID: a.get("webhook")}

@@ -106,8 +106,8 @@ func checkSettings(c connections.Connection) error {
 	if token == client || client != (c.Secrets["client_secret"] != "") {
 		fault("secrets", "need either token, or client_id and client_secret")
 	}
-	if c.Secrets["webhook"] == "" && c.Secrets["client_secret"] == "" {
-		fault("secrets", "need webhook: the app's secret, which signs the webhooks")
+	if s.Callback != "" && c.Secrets["webhook"] == "" && c.Secrets["client_secret"] == "" {
+		fault("secrets.webhook", "is needed with settings.callback: the app's secret, which signs the webhooks")
 	}
 	if s.Placement != "" && s.Placement != "follow" && s.Placement != "lead" {
 		fault("settings.placement", "must be follow or lead")

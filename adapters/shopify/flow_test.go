@@ -550,4 +550,8 @@ func TestReturnsAndRefundsOfForeignOrdersAreToldOnce(t *testing.T) {
 	require.Len(t, w.sim.Journal(shopifytest.Filter{Kind: "request", Op: "refundCreate"}), 1)
 	require.Equal(t, before.Balance, w.stock("A", "main").Balance, "the shop is not the master: nothing came back by it")
 	w.expected(begun)
+	o, err := w.book.Get(w.ctx, id)
+	require.NoError(t, err)
+	require.Len(t, o.Returns, 1, "what the shop says of it is its echo: %+v", o.Returns)
+	require.Empty(t, w.exceptions(), "no webhook of it is a riddle")
 }

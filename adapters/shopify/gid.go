@@ -19,6 +19,7 @@ const (
 	kindFulfilment = "Fulfillment"
 	kindRefund     = "Refund"
 	kindReturn     = "Return"
+	kindReverse    = "ReverseFulfillmentOrder"
 )
 
 const gidPrefix = "gid://shopify/"

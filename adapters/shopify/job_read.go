@@ -122,10 +122,16 @@ func (j *job) owner(ctx context.Context) (outbox.Finish, error) {
 		Return *struct {
 			Order idTree `json:"order"`
 		} `json:"return"`
+		Reverse *struct {
+			Order idTree `json:"order"`
+		} `json:"reverseFulfillmentOrder"`
 	}
 	op, kind := opOwner, taskPlaces
-	if p.ID.kind() == kindReturn {
+	switch p.ID.kind() {
+	case kindReturn:
 		op, kind = opReturnOwner, taskReturns
+	case kindReverse:
+		op, kind = opReverseOwner, taskReturns
 	}
 	if err := j.client.do(ctx, op, idVars(p), &out); err != nil {
 		return outbox.Finish{}, err
@@ -136,7 +142,10 @@ func (j *job) owner(ctx context.Context) (outbox.Finish, error) {
 		order = out.Group.Order
 	case out.Return != nil:
 		order = out.Return.Order.ID
-	default:
+	case out.Reverse != nil:
+		order = out.Reverse.Order.ID
+	}
+	if order.tail() == "" {
 		return outbox.Finish{}, &outbox.Needless{Why: string(p.ID) + " is no longer there"}
 	}
 	key := kindName + ":" + j.id + ":" + order.tail()

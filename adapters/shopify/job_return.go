@@ -108,7 +108,8 @@ func (s *shop) snapshots(t *returnTree) []orders.Return {
 			for _, d := range l.Dispositions {
 				if back, ok := disposed(d.Type); ok && d.Qty > 0 {
 					all = join(all, orders.Return{
-						ID: base.ID + "/" + back + "@" + d.Location.tail(), By: s.id, At: base.At,
+						ID: base.ID + "/" + back + "@" + d.Location.tail(), Of: base.ID, By: s.id,
+						At:    base.At,
 						State: orders.ReturnReceived, Disposition: back,
 						Location: s.ours(d.Location.tail())},
 						orders.ShipmentLine{Ref: l.Origin.Line.ID.tail(), Qty: within(d.Qty)})

@@ -274,6 +274,10 @@ var (
   return(id: $id) { id order { id } }
 }`)
 
+	opReverseOwner = query("ReverseOwner", Ordinary, 5, `query ReverseOwner($id: ID!) {
+  reverseFulfillmentOrder(id: $id) { id order { id } }
+}`)
+
 	opFulfil = mutation("Fulfil", sentOnce, `mutation Fulfil($fulfillment: FulfillmentInput!) {
   fulfillmentCreate(fulfillment: $fulfillment) {
     fulfillment { id status }

@@ -213,7 +213,7 @@ func takeReturn(ctx context.Context, d *delivery) (string, error) {
 		return d.due(ctx, d.task(taskReturns, d.orderKey(name(id)), ""))
 	}
 	for _, g := range []string{b.GID, b.Return.GID} {
-		if gid(g).kind() == kindReturn {
+		if k := gid(g).kind(); k == kindReturn || k == kindReverse {
 			return d.due(ctx, d.ofUnknownOrder(gid(g)))
 		}
 	}

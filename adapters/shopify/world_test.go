@@ -251,6 +251,9 @@ func (w *world) work() (failed map[string]error) {
 		rows, _, err := w.store.List(w.ctx, records.Tasks, "shopify.", "", records.MaxList)
 		require.NoError(w.t, err)
 		for _, row := range rows {
+			row, ok, err := w.store.Get(w.ctx, records.Tasks, row.Key) // as the tasks before have left it
+			require.NoError(w.t, err)
+			require.True(w.t, ok)
 			task, err := records.Decode[outbox.Task](row)
 			require.NoError(w.t, err)
 			if task.State == outbox.Queued && failed[task.ID] == nil {

@@ -52,16 +52,17 @@ func queryFields() fields {
 			}
 			return out
 		}),
-		"order":            byID[order]("Order"),
-		"productVariant":   byID[variant]("ProductVariant"),
-		"product":          byID[product]("Product"),
-		"inventoryItem":    byID[item]("InventoryItem"),
-		"inventoryLevel":   byID[level]("InventoryLevel"),
-		"fulfillmentOrder": byID[fulfillmentOrder]("FulfillmentOrder"),
-		"fulfillment":      byID[fulfillment]("Fulfillment"),
-		"refund":           byID[refund]("Refund"),
-		"return":           byID[returnDoc]("Return"),
-		"bulkOperation":    byID[bulkOperation]("BulkOperation"),
+		"order":                   byID[order]("Order"),
+		"productVariant":          byID[variant]("ProductVariant"),
+		"product":                 byID[product]("Product"),
+		"inventoryItem":           byID[item]("InventoryItem"),
+		"inventoryLevel":          byID[level]("InventoryLevel"),
+		"fulfillmentOrder":        byID[fulfillmentOrder]("FulfillmentOrder"),
+		"fulfillment":             byID[fulfillment]("Fulfillment"),
+		"refund":                  byID[refund]("Refund"),
+		"return":                  byID[returnDoc]("Return"),
+		"reverseFulfillmentOrder": byID[reverseOrder]("ReverseFulfillmentOrder"),
+		"bulkOperation":           byID[bulkOperation]("BulkOperation"),
 		"location": on(func(c *call, s *shop, a args) any {
 			if !a.has("id") {
 				return s.primary()
