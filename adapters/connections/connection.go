@@ -47,6 +47,9 @@ const (
 	OnOff      = "off"
 )
 
+// scheduled reports whether a flow runs by the clock: alone, or beside what happens.
+func (f Flow) scheduled() bool { return f.Cron != "" && f.On != OnOff }
+
 // Forwards reports whether an order of this age may be created at other systems: one from before
 // orders_from was handled by whoever was there before us.
 func (c *Connection) Forwards(createdAt time.Time) bool {

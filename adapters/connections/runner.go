@@ -178,7 +178,7 @@ func (r *runner) file(run, result Run) func(tx *records.Tx) {
 func (r *runner) due(ctx context.Context) (time.Duration, error) {
 	wait := longestWait
 	for flow, doc := range r.conn.Flows {
-		if doc.On != OnSchedule || r.busy[flow] {
+		if !doc.scheduled() || r.busy[flow] {
 			continue
 		}
 		in, err := r.dueFlow(ctx, flow, doc)

@@ -278,7 +278,7 @@ func (f *Flows) timetable(ctx context.Context, c Connection, flow string) (Timet
 	t := Timetable{Connection: c.ID, Flow: flow, On: cmp.Or(doc.On, OnEvent), Cron: doc.Cron,
 		Zone: doc.Zone, Quiet: doc.Quiet}
 	last, err := readLast(ctx, f.store, c.ID, flow)
-	if err != nil || doc.On != OnSchedule {
+	if err != nil || !doc.scheduled() {
 		return t, err
 	}
 	if last.version != 0 && last.State != "" {

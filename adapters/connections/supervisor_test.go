@@ -171,6 +171,23 @@ func scheduled(cron string) Connection {
 
 const published = "flow publish of shop"
 
+func TestAFlowRunsByTheClockBesideWhatHappens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := scheduled("0 2 * * *")
+		c.Flows["publish"] = Flow{On: OnEvent, Cron: "0 2 * * *"}
+		w.save(c)
+		w.lead(1)
+		time.Sleep(3 * time.Hour)
+		synctest.Wait()
+		require.Equal(t, 1, count(w.kind.take(), published))
+		tables, err := w.flows.Timetables(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, OnEvent, tables[0].On)
+		require.Equal(t, 2, tables[0].NextAt.Hour())
+	})
+}
+
 func TestASchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // a bubble begins at midnight of 1 January 2000, UTC
 		w := newWorld(t)

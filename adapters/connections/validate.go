@@ -147,8 +147,8 @@ func (f *faults) flow(at string, flow Flow) {
 	if flow.On == OnSchedule && flow.Cron == "" {
 		f.add(at+".cron", "is required with on schedule")
 	}
-	if flow.Cron != "" && flow.On != OnSchedule {
-		f.add(at+".cron", "is only for on schedule")
+	if flow.Cron != "" && flow.On == OnOff {
+		f.add(at+".cron", "is not for on off")
 	}
 	zone, err := parseZone(flow.Zone)
 	if err != nil {

@@ -61,7 +61,7 @@ func TestEveryFaultNamesItsField(t *testing.T) {
 		{func(c *Connection) { c.Flows = map[string]Flow{"Publish": {}} }, "flows"},
 		{flow(Flow{On: "sometimes"}), "flows.publish.on"},
 		{flow(Flow{On: OnSchedule}), "flows.publish.cron"},
-		{flow(Flow{On: OnEvent, Cron: "* * * * *"}), "flows.publish.cron"},
+		{flow(Flow{On: OnOff, Cron: "* * * * *"}), "flows.publish.cron"},
 		{flow(Flow{On: OnSchedule, Cron: "* * *"}), "flows.publish.cron"},
 		{flow(Flow{On: OnSchedule, Cron: "* * * * *", Zone: "Mars/Base"}), "flows.publish.zone"},
 		{flow(Flow{On: OnEvent, Quiet: "all day"}), "flows.publish.quiet"},
