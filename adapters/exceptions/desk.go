@@ -163,7 +163,7 @@ func (d *Desk) act(ctx context.Context, tx *records.Tx, a *Act) (Exception, erro
 		return e, err
 	}
 	if version == 0 {
-		return e, &Error{"unknown-exception", "there is no exception " + a.ID + " in memory"}
+		return e, &Error{"unknown-exception", "there is no exception " + a.ID + " that is open"}
 	}
 	if err := d.count(ctx, &e); err != nil {
 		return e, err

@@ -148,6 +148,10 @@ func Parse(body []byte) (List, error) {
 	case errors.As(err, &kind) && kind.Field != "":
 		return List{}, &engine.FieldError{Field: kind.Field, Reason: "must not be a " + kind.Value}
 	case err != nil:
+		if at, ok := unknownMember(body); ok {
+			return List{}, &engine.FieldError{Field: at, Reason: "is not a member of a rule; a condition " +
+				"that is not known would match every order"}
+		}
 		return List{}, &engine.FieldError{Field: "rules", Reason: fmt.Sprintf("cannot be read: %v", err)}
 	}
 	if list.Rules == nil {
