@@ -227,7 +227,9 @@ func TestRoutingUnderIfMatch(t *testing.T) {
 	require.Equal(t, 200, s.do("PUT", "/v1/routing", rules).status, "without If-Match the last one stands")
 	for body, at := range map[string]string{
 		`{"rules":[{"id":"a","when":{"channel":"none"}}]}`: "rules[0].when.channel",
-		`{"rules":[{"id":"a","when":{"chanel":"web"}}]}`:   "rules",
+		`{"rules":[{"id":"a","when":{"chanel":"web"}}]}`:   "rules[0].when.chanel",
+		`{"rules":[{"id":"a","than":{}}]}`:                 "rules[0].than",
+		`{"rules":[{"id":"a","then":{"location":"x"}}]}`:   "rules[0].then.location",
 		`{"rules":[{"id":"a"},{"id":"a"}]}`:                "rules[1].id",
 		`{"rule":[]}`:                                      "rule",
 		`{}`:                                               "rules",

@@ -52,7 +52,7 @@ func postHook(c *call) error {
 	case 401:
 		return newProblem(codeUnauth, "No secret of the connection has signed this body.")
 	case 404:
-		return newProblem(codeNotFound, "There is no such connection.")
+		return newProblem(codeNoConnection, "There is no Shopify connection "+connection+".")
 	}
 	return newProblem(codeOverloaded, "The webhook was not taken in; send it again.")
 }

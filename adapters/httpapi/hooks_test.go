@@ -35,7 +35,7 @@ func TestWebhooksArePassedOnAsTheyCame(t *testing.T) {
 	require.Equal(t, Webhook{Connection: "shop-1", Topic: "orders/create", ID: "w1",
 		Shop: "a.myshopify.com", Signature: "c2ln", Triggered: "2026-11-23T10:00:00Z"}, w)
 
-	for status, code := range map[int]string{401: "unauthenticated", 404: "not-found",
+	for status, code := range map[int]string{401: "unauthenticated", 404: "unknown-connection",
 		503: "overloaded"} {
 		hooks.status = status
 		s.problem(status, code, "POST", "/hooks/shopify/shop-1", "{}")

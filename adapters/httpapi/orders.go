@@ -159,14 +159,37 @@ func (c *call) replyOrder(o *orders.Order) error {
 	return c.reply(200)
 }
 
+// orderView is an order as it is shown: without what only the book's own arithmetic needs, which
+// changes with it. A member of the same name here stands in front of the order's.
+type orderView struct {
+	*orders.Order
+	Progress  hidden         `json:"progress,omitzero"`
+	Announced hidden         `json:"announced,omitzero"`
+	Quiet     hidden         `json:"quiet,omitzero"`
+	Lines     []orderLineOut `json:"lines"`
+	Index     uint64         `json:"index"`
+}
+
+type orderLineOut struct {
+	*orders.Line
+	ToShip   hidden `json:"to_ship,omitzero"`
+	HomeSent hidden `json:"home_sent,omitzero"`
+	Gone     hidden `json:"gone,omitzero"`
+	Lost     hidden `json:"lost,omitzero"`
+	Counted  hidden `json:"counted,omitzero"`
+	Item     hidden `json:"item,omitzero"`
+}
+
+// hidden is never written.
+type hidden struct{}
+
 func appendOrder(b []byte, o *orders.Order) ([]byte, error) {
-	text, err := json.Marshal(o)
-	if err != nil {
-		return b, err
+	v := orderView{Order: o, Index: o.Index, Lines: make([]orderLineOut, len(o.Lines))}
+	for i := range o.Lines {
+		v.Lines[i].Line = &o.Lines[i]
 	}
-	b = append(b, text[:len(text)-1]...)
-	b = appendUint(b, `,"index":`, o.Index)
-	return append(b, '}'), nil
+	text, err := json.Marshal(v)
+	return append(b, text...), err
 }
 
 func listOrders(c *call) error {

@@ -80,6 +80,14 @@ func TestOrdersAreFound(t *testing.T) {
 		require.Equal(t, "open", o["state"])
 		require.Equal(t, "shopify:shop:1001", o["reservation"])
 		require.Equal(t, []any{}, o["shipments"])
+		line, _ := o["lines"].([]any)[0].(map[string]any)
+		for _, name := range []string{"progress", "announced", "quiet"} {
+			require.NotContains(t, o, name, "it is the book's own")
+		}
+		for _, name := range []string{"to_ship", "home_sent", "gone", "lost", "counted", "item"} {
+			require.NotContains(t, line, name, "it is the book's own")
+		}
+		require.EqualValues(t, 3, line["ordered"])
 		require.NotEmpty(t, got.header.Get(headerIndex))
 	}
 	for _, ref := range []string{"shopify:shop:9", "external:shop:9", "external:none:1001", "external:x"} {

@@ -22,6 +22,7 @@ const (
 // The codes that are not refusals of the ledger.
 const (
 	codeNotFound      = "not-found"
+	codeNoConnection  = "unknown-connection"
 	codeMethod        = "method-not-allowed"
 	codeKeyRequired   = "idempotency-key-required"
 	codeTooLarge      = "too-large"
@@ -56,7 +57,7 @@ var outcomeRows = []outcome{
 	{engine.UnknownReservation.String(), 404, "The reservation is not known", remembered},
 	{engine.UnknownLocation.String(), 404, "The location is not known", remembered},
 	{engine.UnknownSKU.String(), 404, "The SKU is not known", remembered},
-	{"unknown-connection", 404, "There is no such connection", nothing},
+	{codeNoConnection, 404, "There is no such connection", nothing},
 	{"unknown-flow", 404, "No connection knows the flow", nothing},
 	{"unknown-trace", 404, "Nothing is known by that id", onlyRead},
 	{"unknown-order", 404, "The order is not known", nothing},
