@@ -22,6 +22,16 @@ func Advance(ctx context.Context, r records.Reader, tx *records.Tx, connection s
 	return nil
 }
 
+// Proven returns up to which moment every sale of a connection is known; zero when nothing is proven.
+// It fails with the store's error.
+func Proven(ctx context.Context, r records.Reader, connection string) (time.Time, error) {
+	row, ok, err := r.Get(ctx, records.Cursors, connection+watermarkFeed)
+	if err != nil || !ok {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(row.Value).UTC(), nil
+}
+
 // Look adds to a Tx that a slot is to be read: something there may have changed at a moment of that
 // system, and the number that came with the news is not to be trusted. News of the same slot is one
 // read, made when the watermark has passed the moment.

@@ -67,8 +67,7 @@ func (a *adapter) Run(ctx context.Context) error {
 	chores := []*chore{
 		{name: FlowCheck, every: checkEvery, do: a.check},
 		{name: FlowWebhooks, every: webhookEvery, do: a.watch},
-		{name: FlowOrders, every: sweepEvery,
-			do: func(ctx context.Context, s *shop) error { return s.sweep(ctx, a.all) }},
+		{name: FlowOrders, every: sweepEvery, do: a.sweep},
 	}
 	for {
 		s, err := a.all.shop(a.id)
@@ -118,6 +117,18 @@ func (a *adapter) tell(s *shop, name string, err error) {
 	}
 	b := s.client.Budget()
 	a.health.Limit("graphql-points", connections.Limit{Left: b.Available, Of: b.Maximum})
+}
+
+// sweep takes in what has changed, and reports up to when every sale is known.
+func (a *adapter) sweep(ctx context.Context, s *shop) error {
+	if err := s.sweep(ctx, a.all); err != nil {
+		return err
+	}
+	at, err := publish.Proven(ctx, a.all.cfg.Store, a.id)
+	if err == nil && a.health != nil && !at.IsZero() {
+		a.health.Watermark(at)
+	}
+	return err
 }
 
 // check looks at what the shop lets us do, and at what it must have before orders are made there.

@@ -555,3 +555,16 @@ func TestReturnsAndRefundsOfForeignOrdersAreToldOnce(t *testing.T) {
 	require.Len(t, o.Returns, 1, "what the shop says of it is its echo: %+v", o.Returns)
 	require.Empty(t, w.exceptions(), "no webhook of it is a riddle")
 }
+
+func TestHealthShowsTheWatermark(t *testing.T) {
+	w := newWorld(t)
+	board := connections.NewBoard(w.sim.Now)
+	a := w.adapter()
+	a.health = board.Reporter("shop")
+	s, err := w.shops.shop("shop")
+	require.NoError(t, err)
+	require.True(t, board.Health("shop").Watermark.IsZero())
+	require.NoError(t, a.sweep(w.ctx, s))
+	require.WithinDuration(t, w.sim.Now().Add(-s.every(watermarkLag)), board.Health("shop").Watermark,
+		time.Second)
+}

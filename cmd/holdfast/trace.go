@@ -31,7 +31,7 @@ func trace(ctx context.Context, s session, args []string) error {
 	}
 	s.out.line("%s", strings.Join(strings.Fields(t.Order+" "+t.Name+" "+t.State), " · "))
 	if t.Route != "" {
-		s.out.line("served by %s", t.Route)
+		s.out.line("route: %s", t.Route)
 	}
 	var rows [][]any
 	for _, i := range t.Items {
