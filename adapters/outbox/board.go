@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"container/heap"
+	"slices"
 	"strings"
 	"time"
 )
@@ -28,6 +29,7 @@ type item struct {
 	generation           uint32
 	state                State
 	place                place
+	reads                bool // it changes nothing over there
 	retry                bool // it was tried before
 	ended                bool // while it was flying
 }
@@ -37,15 +39,17 @@ type keyState struct {
 	key    string
 	holder *item
 	until  int64       // ms: of a holder that is not flying
-	queues []*keyQueue // one for each lane, seldom two
+	queues []*keyQueue // one for each lane and list of it, seldom three
 }
 
-// keyQueue is the due tasks of one key on one connection.
+// keyQueue is the due tasks of one key on one connection: those that only read have one of their own,
+// so that one that may not be sent never keeps back what may be read.
 type keyQueue struct {
 	of     *keyState
 	lane   *lane
 	items  []*item
-	listed bool // in the lane's ready
+	reads  bool // of tasks that only read
+	listed bool // in a list of the lane
 }
 
 // board is what the leader knows of the tasks that have not ended. Only the dispatcher's loop uses
@@ -59,6 +63,7 @@ type board struct {
 	timers     timers
 	kinds      map[string]string // one string for each kind
 	isOutside  func(kind string) bool
+	reads      []string // kinds that only read
 	generation uint32
 	// past has the tasks that landed as ended until the watch, which is behind, has come to that: what
 	// it tells of their claims in between is old.
@@ -88,6 +93,7 @@ func (b *board) learn(t *Task, version uint64, now int64) {
 	if it == nil {
 		it = &item{id: strings.Clone(t.ID), lane: b.lane(t.Connection)}
 		it.kind, it.key = b.kind(t.Kind), keyOfTask(&Task{ID: it.id, Kind: t.Kind, Part: t.Part})
+		it.reads = slices.Contains(b.reads, it.kind)
 		b.items[it.id] = it
 		it.lane.waiting++
 	}
@@ -196,7 +202,7 @@ func (b *board) due(it *item, now int64) {
 	}
 	it.place = listed
 	ks := b.keyOf(it.key)
-	q := ks.queueOf(it.lane)
+	q := ks.queueOf(it)
 	q.items = append(q.items, it)
 	b.ready(ks, now)
 }
@@ -209,7 +215,8 @@ func (b *board) ready(ks *keyState, now int64) {
 	for _, q := range ks.queues {
 		if !q.listed && len(q.items) > 0 {
 			q.listed = true
-			q.lane.ready = append(q.lane.ready, q)
+			list := q.lane.list(q.reads)
+			*list = append(*list, q)
 		}
 	}
 }
@@ -229,7 +236,7 @@ func (b *board) release(it *item, now int64) {
 func (b *board) unplace(it *item, now int64) {
 	if it.place == listed {
 		ks := b.keys[it.key]
-		q := ks.queueOf(it.lane)
+		q := ks.queueOf(it)
 		for i, other := range q.items {
 			if other == it {
 				q.items = append(q.items[:i], q.items[i+1:]...)
@@ -272,11 +279,18 @@ func (b *board) pass(now int64) {
 	}
 }
 
-// next takes the next due item of a lane whose key is free; nil: there is none.
+// next takes the next due item of a lane whose key is free; nil: there is none that the gate lets
+// through. Reads and writes take turns.
 func (b *board) next(l *lane, now int64) *item {
-	for len(l.ready) > 0 {
-		q := l.ready[0]
-		l.ready = l.ready[1:]
+	for {
+		l.readNext = len(l.reads) > 0 && (l.readNext || l.blocked != "" || len(l.ready) == 0)
+		if !l.readNext && (l.blocked != "" || len(l.ready) == 0) {
+			return nil
+		}
+		list := l.list(l.readNext)
+		l.readNext = !l.readNext
+		q := (*list)[0]
+		*list = (*list)[1:]
 		q.listed = false
 		if !q.of.free(now) || len(q.items) == 0 {
 			b.tidy(q.of, now)
@@ -286,7 +300,6 @@ func (b *board) next(l *lane, now int64) *item {
 		q.items = q.items[1:]
 		return it
 	}
-	return nil
 }
 
 // fly gives an item to a worker: from now on it holds its key until it has landed.
@@ -349,13 +362,13 @@ func (ks *keyState) free(now int64) bool {
 	return ks.holder == nil || ks.holder.place != flying && ks.until <= now
 }
 
-func (ks *keyState) queueOf(l *lane) *keyQueue {
+func (ks *keyState) queueOf(it *item) *keyQueue {
 	for _, q := range ks.queues {
-		if q.lane == l {
+		if q.lane == it.lane && q.reads == it.reads {
 			return q
 		}
 	}
-	q := &keyQueue{of: ks, lane: l}
+	q := &keyQueue{of: ks, lane: it.lane, reads: it.reads}
 	ks.queues = append(ks.queues, q)
 	return q
 }

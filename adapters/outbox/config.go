@@ -14,7 +14,8 @@ import (
 
 // Gate says which connections may be sent something. It is what package connections has.
 type Gate interface {
-	// Blocked is "" when tasks of the connection may run, or why not: "observe", "paused", "unknown".
+	// Blocked is "" when tasks of the connection may run, or why not: "observe", "paused", "unknown". Of
+	// these the last two hold back reads too, and no other reason does.
 	// It answers from memory. The connection "" is ours.
 	Blocked(connection string) (why string)
 }
@@ -27,6 +28,9 @@ type Config struct {
 	// Executors do the tasks of their kind. A kind without one is for somebody outside: its tasks stay
 	// queued until they are told to be done.
 	Executors map[string]Executor
+	// ReadKinds are the kinds of task that change nothing at the outside system. Only a connection that
+	// is paused or not known holds them back. Default: none.
+	ReadKinds []string
 	// PerConnection is how many calls of one connection are under way at once, 1 to 256. Default 8: some
 	// 40 a second at a vendor's usual 200 ms, which is more than vendors take.
 	PerConnection int

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"holdfast/adapters/exceptions"
@@ -25,6 +26,8 @@ type DeskConfig struct {
 	Gate Gate
 	// Executors are those of the dispatcher: a kind without one is for somebody outside.
 	Executors map[string]Executor
+	// ReadKinds are those of the dispatcher.
+	ReadKinds []string
 	// Told adds to the Tx that ends a task which somebody outside has done, such as the id of the
 	// document in t.Result. An error of it is told to the caller. Default: nothing.
 	Told func(ctx context.Context, tx *records.Tx, t Task) error
@@ -136,6 +139,9 @@ func (d *Desk) view(t Task) View {
 		v.Waits = "outside"
 	} else if d.cfg.Gate != nil {
 		v.Waits = d.cfg.Gate.Blocked(t.Connection)
+		if slices.Contains(d.cfg.ReadKinds, t.Kind) && !stopsReads(v.Waits) {
+			v.Waits = ""
+		}
 	}
 	if v.Waits == "" && t.After != "" {
 		v.Waits = "after"

@@ -55,6 +55,7 @@ func (d *Dispatcher) Run(ctx context.Context, term uint64) error {
 		board:  newBoard(func(kind string) bool { return d.cfg.Executors[kind] == nil }),
 		landed: make(chan landing, 64), news: make(chan news),
 	}
+	l.board.reads = d.cfg.ReadKinds
 	l.workers.Go(func() { l.watch(ctx) })
 	l.run(ctx)
 	cancel(nil)
@@ -226,7 +227,7 @@ func (l *loop) dispatch(ctx context.Context, now time.Time) time.Duration {
 		}
 	}
 	for _, lane := range l.board.order {
-		for len(lane.ready) > 0 {
+		for len(lane.ready)+len(lane.reads) > 0 {
 			ok, again := lane.may(now, l.cfg.Gate, l.cfg.PerConnection)
 			if !ok {
 				if !again.IsZero() && again.Before(wake) {
@@ -236,7 +237,7 @@ func (l *loop) dispatch(ctx context.Context, now time.Time) time.Duration {
 			}
 			it := l.board.next(lane, now.UnixMilli())
 			if it == nil {
-				break
+				continue // what is left waits for the gate, which says until when
 			}
 			if it.retry && !lane.budget.mayRetry(now) {
 				l.board.wait(it, now.Add(time.Second).UnixMilli())

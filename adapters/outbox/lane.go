@@ -10,6 +10,8 @@ import (
 type lane struct {
 	connection string
 	ready      []*keyQueue // keys take turns
+	reads      []*keyQueue // the same, of tasks that only read
+	readNext   bool        // whose turn it is
 	waiting    int         // items of the lane on the board
 	running    int
 	blocked    string // by the gate
@@ -19,10 +21,11 @@ type lane struct {
 	looked     bool            // whether such an exception of a former leader is open
 }
 
-// may reports whether the lane may make a call now; if not, when to ask again. Zero: when one of its
-// calls ends.
+// may reports whether the lane may make a call now, if only one that reads; if not, when to ask again.
+// Zero: when one of its calls ends.
 func (l *lane) may(now time.Time, gate Gate, most int) (ok bool, again time.Time) {
-	if l.blocked = gate.Blocked(l.connection); l.blocked != "" {
+	l.blocked = gate.Blocked(l.connection)
+	if l.blocked != "" && (len(l.reads) == 0 || stopsReads(l.blocked)) {
 		return false, now.Add(askGate)
 	}
 	if l.running >= most {
@@ -32,6 +35,18 @@ func (l *lane) may(now time.Time, gate Gate, most int) (ok bool, again time.Time
 		return false, again
 	}
 	return l.budget.may(now)
+}
+
+// stopsReads reports whether a reason of the gate stops also what changes nothing over there: a
+// connection that is only observed, or whose start is under way, is still read.
+func stopsReads(blocked string) bool { return blocked == "paused" || blocked == "unknown" }
+
+// list is the due queues of the tasks that only read, or of the others.
+func (l *lane) list(reads bool) *[]*keyQueue {
+	if reads {
+		return &l.reads
+	}
+	return &l.ready
 }
 
 // askGate is how often a blocked connection is asked whether it still is.
@@ -103,7 +118,7 @@ type LaneState struct {
 }
 
 func (l *lane) show(now time.Time) LaneState {
-	s := LaneState{Connection: l.connection, Waiting: l.waiting, Due: len(l.ready),
+	s := LaneState{Connection: l.connection, Waiting: l.waiting, Due: len(l.ready) + len(l.reads),
 		Running: l.running, Blocked: l.blocked, Breaker: l.breaker.state.String(), Rate: l.budget.rate}
 	if l.breaker.state == OpenWide {
 		s.Until = l.breaker.until

@@ -219,6 +219,57 @@ func TestNobodyIsHeldUp(t *testing.T) {
 	})
 }
 
+// TestReadsGoOnWhileNothingIsSent: what only reads is held back by a pause alone, also behind a write of
+// its own key that waits.
+func TestReadsGoOnWhileNothingIsSent(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		read := func(key string) Task {
+			r := task(key)
+			r.Kind = "read"
+			return r
+		}
+		told := func() (ids []string) {
+			for _, c := range w.out.told() {
+				ids = append(ids, c.id)
+			}
+			return ids
+		}
+		w.gate.set("shop", "observe")
+		w.queue(task("a"), task("b"))
+		w.leadWith(Config{PerConnection: 1})
+		w.after(2 * time.Second)
+		w.queue(read("a"), read("c"))
+		w.after(time.Second)
+		require.ElementsMatch(t, []string{"read:a", "read:c"}, told())
+
+		w.gate.set("shop", "its start is at levels")
+		w.queue(read("d"))
+		w.after(time.Second)
+		require.Contains(t, told(), "read:d")
+
+		for _, why := range []string{"paused", "unknown"} {
+			w.gate.set("shop", why)
+			w.queue(read(why))
+			w.after(time.Minute)
+			require.Len(t, told(), 3, why)
+			v, err := w.desk.Get(t.Context(), "read:"+why)
+			require.NoError(t, err)
+			require.Equal(t, why, v.Waits)
+		}
+		w.gate.set("shop", "observe")
+		v, err := w.desk.Get(t.Context(), "read:paused")
+		require.NoError(t, err)
+		require.Empty(t, v.Waits)
+		w.after(2 * time.Second)
+		require.Len(t, told(), 5)
+		require.Equal(t, Queued, w.get("a").State)
+
+		w.gate.set("shop", "")
+		w.after(2 * time.Second)
+		require.Len(t, told(), 7, "and writes when it opens")
+	})
+}
+
 func TestTheBudgetOfRetries(t *testing.T) {
 	now := time.Unix(0, 0)
 	var b budget

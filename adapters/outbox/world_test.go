@@ -99,7 +99,7 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 		w := &world{t: t, store: recordstest.New(recordstest.Options{}), out: &outer{},
 			gate: &fakeGate{blocked: map[string]string{}}}
 		w.desk = NewDesk(DeskConfig{Store: w.store, Now: time.Now, Gate: w.gate,
-			Executors: w.executors()})
+			Executors: w.executors(), ReadKinds: []string{"read"}})
 		w.exc = exceptions.NewDesk(w.store, w.desk, time.Now)
 		defer synctest.Wait()
 		defer w.kill()
@@ -107,7 +107,9 @@ func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
 	})
 }
 
-func (w *world) executors() map[string]Executor { return map[string]Executor{"push": w.out} }
+func (w *world) executors() map[string]Executor {
+	return map[string]Executor{"push": w.out, "read": w.out}
+}
 
 // lead has a new leader, of the next term, run the tasks.
 func (w *world) lead() *Dispatcher { return w.leadWith(Config{}) }
@@ -115,6 +117,7 @@ func (w *world) lead() *Dispatcher { return w.leadWith(Config{}) }
 func (w *world) leadWith(cfg Config) *Dispatcher {
 	w.t.Helper()
 	cfg.Store, cfg.Gate, cfg.Executors = w.store, w.gate, w.executors()
+	cfg.ReadKinds = []string{"read"}
 	if cfg.Jitter == nil {
 		cfg.Jitter = func() float64 { return 1 }
 	}

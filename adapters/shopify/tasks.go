@@ -31,6 +31,9 @@ var TaskKinds = []string{taskOrder, taskFulfil, taskTracking, taskCancel, taskRe
 	taskRefund, taskHold, taskRelease, taskMove, taskClose, taskPlaces, taskRead, taskReturns,
 	taskOwner, taskProduct, taskCheck}
 
+// ReadKinds are the kinds of task that change nothing in a shop.
+var ReadKinds = []string{taskPlaces, taskRead, taskReturns, taskOwner, taskProduct, taskCheck}
+
 // ownerPayload names the thing whose order is looked for.
 type ownerPayload struct {
 	ID gid `json:"id"`

@@ -156,15 +156,15 @@ func (c *Core) makeTasks() (err error) {
 		executors[kind] = c.shops
 	}
 	c.dispatcher, err = outbox.New(outbox.Config{
-		Store: c.cfg.Store, Gate: c.registry, Executors: executors, Logger: c.cfg.Logger,
-		Registry: c.cfg.Registry, Now: c.cfg.Now,
+		Store: c.cfg.Store, Gate: c.registry, Executors: executors, ReadKinds: shopify.ReadKinds,
+		Logger: c.cfg.Logger, Registry: c.cfg.Registry, Now: c.cfg.Now,
 	})
 	if err != nil {
 		return wrap("tasks", err)
 	}
 	c.busy = &busy{store: c.cfg.Store, orders: c.orders, executors: executors}
 	c.tasks = outbox.NewDesk(outbox.DeskConfig{Store: c.cfg.Store, Now: c.cfg.Now, Gate: c.registry,
-		Executors: executors})
+		Executors: executors, ReadKinds: shopify.ReadKinds})
 	c.exceptions = exceptions.NewDesk(c.cfg.Store, c.tasks, c.cfg.Now)
 	c.flows = connections.NewFlows(c.cfg.Store, c.registry, c.kinds.Flows, c.cfg.Now)
 	c.releaser = mapping.NewReleaser(mapping.ReleaserConfig{Store: c.cfg.Store, Table: c.table,
