@@ -244,6 +244,37 @@ func TestAFullPassFindsWhatNobodyTold(t *testing.T) {
 	require.Equal(t, "missing", s.Drift.Cause)
 }
 
+// TestAnItemThatWasNeverStockedThereIsActivated: nothing there is no drift, and the first units are
+// pushed to a level that is made active; only what was there and is gone is missing.
+func TestAnItemThatWasNeverStockedThereIsActivated(t *testing.T) {
+	w := newWorld(t, 1)
+	a := w.shop("a", engine.Pooled, "main", "A")
+	delete(a.levels, "a/A")
+	w.leads()
+	for range 2 { // a full pass reads it again
+		w.settle()
+		s, _ := w.pub.book.Slot("a/A")
+		require.True(t, s.Known)
+		require.Empty(t, s.Blocked)
+		require.Nil(t, s.Drift)
+		require.Empty(t, a.pushes)
+		require.True(t, w.pub.Pass(""))
+	}
+	w.settle()
+	a.levels["a/A"] = &level{updated: w.clock} // as an activation finds it
+	w.count("A", 4)
+	w.settle()
+	require.Len(t, a.pushes, 1)
+	require.True(t, a.pushes[0].Activate)
+	w.inStep()
+
+	delete(a.levels, "a/A")
+	require.True(t, w.pub.Pass(""))
+	w.settle()
+	s, _ := w.pub.book.Slot("a/A")
+	require.Equal(t, Missing, s.Blocked)
+}
+
 // refusing refuses every push for good.
 type refusing struct{ *shop }
 

@@ -133,10 +133,15 @@ func findOut(one *gathered, seen *Seen, busy bool, master string) *finding {
 	f := &one.facts
 	x := &finding{one: one, seen: seen, slot: *f.Slot}
 	s, now := &x.slot, f.Now
+	if seen == nil && !(s.Known && (s.Seen == nil || s.Seen.Active)) {
+		// An item that was never stocked there: none are for sale, until a push activates the level.
+		seen = &Seen{ReadAt: now, Tracked: true}
+		x.seen = seen
+	}
 	if seen == nil {
-		s.Blocked, s.Sent = blockedMissing, nil
-		if f.Slot.Drift == nil || f.Slot.Drift.Cause != "missing" {
-			s.Drift = &Drift{Ours: s.Expected(f.Tally), Cause: "missing", Repair: "none", At: now}
+		s.Blocked, s.Sent = Missing, nil
+		if f.Slot.Drift == nil || f.Slot.Drift.Cause != Missing {
+			s.Drift = &Drift{Ours: s.Expected(f.Tally), Cause: Missing, Repair: "none", At: now}
 		}
 		return x
 	}

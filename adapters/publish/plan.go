@@ -37,18 +37,20 @@ const (
 )
 
 // Why nothing is sent to a connection that is still read: it is only observed, its pushes wait for their
-// schedule, these are its quiet hours, or it is never pushed to. Any other reason stops reads too.
+// schedule, these are its quiet hours, it is never pushed to, or its start is not done. Any other reason
+// stops reads too.
 const (
 	Observing = "observe"
 	Scheduled = "schedule"
 	Quiet     = "quiet"
 	Off       = "off"
+	Starting  = "starting"
 )
 
 // readable reports whether slots are read although nothing is sent, for the reason that is given.
 func readable(closed string) bool {
 	switch closed {
-	case "", Observing, Scheduled, Quiet, Off:
+	case "", Observing, Scheduled, Quiet, Off, Starting:
 		return true
 	}
 	return false
@@ -124,8 +126,8 @@ func (r *planner) decide(f *Facts, p *Plan) {
 	switch {
 	case f.Ruling.Frozen != "":
 		p.Why = "freeze"
-	case s.Blocked == blockedMissing:
-		p.Why = blockedMissing // until a full pass finds it there
+	case s.Blocked == Missing:
+		p.Why = Missing // until a full pass finds it there
 	case s.Sent != nil:
 		f.inFlight(p)
 	case !s.Known:
@@ -365,8 +367,8 @@ func applied(s Slot, now time.Time) Slot {
 	return s
 }
 
-// blockedMissing is why nothing is sent to a slot that was read and is not there.
-const blockedMissing = "missing"
+// Missing is why nothing is sent to a slot that was there and is gone, and the cause of its drift.
+const Missing = "missing"
 
 // placeOf finds a slot's place in what its channel may draw from.
 func placeOf(s *Slot, o *engine.Offer) int {

@@ -83,6 +83,7 @@ func TestDecide(t *testing.T) {
 		{"missing there", both(have(1), func(f *Facts) { f.Slot.Blocked = "missing" }), Rest, "missing", "", 0},
 		{"observed", both(have(7), func(f *Facts) { f.Closed = "observe" }), Rest, "observe", "-3 from 10 to 7", 0},
 		{"observed is read", both(have(7), func(f *Facts) { f.Closed, f.Slot.Known = "observe", false }), Read, "not-read", "", 0},
+		{"starting is read", both(have(7), func(f *Facts) { f.Closed, f.Slot.Known = Starting, false }), Read, "not-read", "", 0},
 		{"paused is not read", func(f *Facts) { f.Closed, f.Slot.Known = "paused", false }, Rest, "paused", "", 0},
 		{"frozen", both(have(7), func(f *Facts) { f.Ruling.Frozen = "stop/freeze" }), Rest, "freeze", "", 0},
 		{"the cord", func(f *Facts) { f.Ruling.Zero = "stop/zero/shop" }, Send, "fall", "-10 from 10 to 0", 0},

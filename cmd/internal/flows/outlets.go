@@ -34,10 +34,14 @@ func (o outlets) Outlet(connection string) (publish.Outlet, bool) {
 
 // Closed says why nothing may be sent to a connection: its mode, or what its flow publish says.
 func (o outlets) Closed(connection string) string {
-	if why := o.registry.Blocked(connection); why != "" {
+	entry, _ := o.registry.Entry(connection)
+	switch why := o.registry.Blocked(connection); {
+	case why == "":
+	case entry.Mode == connections.On:
+		return publish.Starting // the connection's health says at what step, and what was found
+	default:
 		return why
 	}
-	entry, _ := o.registry.Entry(connection)
 	return o.passes.closed(connection, entry.Flows[flowPublish], o.now())
 }
 

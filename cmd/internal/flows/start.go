@@ -128,7 +128,8 @@ func (m middle) driftObstacles(ctx context.Context, c connections.Connection) (
 			return nil, err
 		}
 		for _, r := range rows {
-			if r.Repaired.IsZero() && r.Repair != "push" {
+			// A number that is gone there is nothing to explain: it is shown, and nothing is sent to it.
+			if r.Repaired.IsZero() && r.Repair != "push" && r.Cause != publish.Missing {
 				if open++; len(names) < maxNamed {
 					names = append(names, r.Slot)
 				}
