@@ -275,6 +275,50 @@ func TestAnItemThatWasNeverStockedThereIsActivated(t *testing.T) {
 	require.Equal(t, Missing, s.Blocked)
 }
 
+// TestTheFirstCountIsOfTheMomentOfTheRead: what is booked between the read and the write counts on top
+// of it, and a sale in between has it read again.
+func TestTheFirstCountIsOfTheMomentOfTheRead(t *testing.T) {
+	for name, between := range map[string]func(w *world, a *shop){
+		"a move": func(w *world, _ *shop) {
+			w.must(&engine.Adjust{SKU: "A", Location: "store", Delta: -3, Source: "shopify:a"})
+		},
+		"a sale": func(w *world, a *shop) {
+			a.sell("a/A", 3)
+			a.deliver(func(*sale) bool { return true })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 1)
+			w.store.Define(t, &engine.DefineLocation{Location: "store", Kind: engine.Merchant,
+				Master: "shopify:a", Shortfall: engine.ShortfallNone})
+			a := w.shop("a", engine.Pooled, "store", "A")
+			w.must(&engine.Set{SKU: "A", Location: "store", Value: 1, Source: "shopify:a"})
+			w.clock = w.clock.Add(time.Minute)
+			a.levels["a/A"].value = 10
+			a.onRead = func() {
+				w.clock = w.clock.Add(time.Second)
+				between(w, a)
+			}
+			w.leads()
+			w.sweep(a)
+			w.turns()
+			require.Nil(t, a.onRead, "it was read")
+			w.settle()
+			var onHand, available int64
+			_, err := w.store.Ledger(t.Context(), func(l *engine.Ledger) bool {
+				rows, _ := l.Stock("A")
+				onHand, available = rows[0].OnHand, rows[0].Available()
+				return false
+			})
+			require.NoError(t, err)
+			require.Equal(t, int64(7), available)
+			want := map[string]int64{"a move": 7, "a sale": 10}[name]
+			require.Equal(t, want, onHand)
+			require.Equal(t, name == "a sale", a.reads > 1, "it was read again")
+		})
+	}
+}
+
 // refusing refuses every push for good.
 type refusing struct{ *shop }
 

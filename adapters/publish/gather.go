@@ -46,11 +46,14 @@ type gathered struct {
 	facts   Facts
 	version uint64
 	tallyAt uint64 // version of the tally
-	offer   engine.Offer
-	ruling  Ruling
-	hold    hold
-	plan    Plan
-	ok      bool // it has a plan
+	// moved is the running sum of movements of the SKU at the location, and readAt the ledger's time,
+	// when a count is made of what is read: it replays what moves from then on.
+	moved, readAt int64
+	offer         engine.Offer
+	ruling        Ruling
+	hold          hold
+	plan          Plan
+	ok            bool // it has a plan
 }
 
 const (
@@ -130,6 +133,15 @@ func (g *gatherer) readSlot(l *engine.Ledger, book *Rulebook, one *gathered) {
 		return
 	}
 	f.Place = placeOf(s, &one.offer)
+	one.readAt, one.moved = l.Now(), 0
+	if !s.Known {
+		rows, _ := l.Stock(s.SKU)
+		for _, row := range rows {
+			if row.Location == s.Location {
+				one.moved = row.Moved
+			}
+		}
+	}
 	subject := Subject{
 		SKU: s.SKU, Location: s.Location, Channel: s.Channel, Region: g.topo.regions[s.Channel],
 		At: time.UnixMilli(l.Now()),

@@ -82,6 +82,11 @@ func (w *worker) write(ctx context.Context, list []*finding) error {
 			opOf = append(opOf, slices.Repeat([]int{i}, len(x.ops))...)
 			tx.Replace(x.slot.Record(&tx), x.one.version)
 			writeOf = append(writeOf, i)
+			if len(x.ops) > 0 || !x.one.facts.Slot.Known {
+				// A sale that was booked meanwhile is in none of what this was computed from.
+				tx.Look(records.Tallies, x.slot.ID, x.one.tallyAt)
+				writeOf = append(writeOf, i)
+			}
 			if key, ok := lookKey(x.slot.ID); ok && x.look.version != 0 {
 				tx.Drop(records.Cursors, key, x.look.version)
 				writeOf = append(writeOf, i)
@@ -169,6 +174,8 @@ func findOut(one *gathered, seen *Seen, busy bool, master string) *finding {
 		x.ops = append(x.ops, &engine.Set{
 			SKU: engine.Name(s.SKU), Location: engine.Name(s.Location), Source: master,
 			Value: max(0, seen.Available+seen.Committed),
+			// What is booked between the gathering and the write counts on top.
+			AsOf: one.readAt, Basis: one.moved,
 		})
 	case !known || by == 0:
 	case f.Master && cause == "edit":

@@ -47,6 +47,7 @@ type shop struct {
 	reads  int
 	faulty bool
 	onPush func()
+	onRead func() // once, after a read and before its answer
 }
 
 type level struct {
@@ -437,6 +438,10 @@ func (s *shop) Read(_ context.Context, slots []Slot) ([]*Seen, error) {
 		seen = append(seen, &Seen{Available: l.value, Committed: l.committed,
 			OnHand: l.value + l.committed, UpdatedAt: l.updated, ReadAt: s.w.clock,
 			Active: l.active, Tracked: true})
+	}
+	if after := s.onRead; after != nil {
+		s.onRead = nil
+		after()
 	}
 	return seen, nil
 }
