@@ -31,6 +31,8 @@ type Registry struct {
 		entries map[string]Entry
 		changed chan struct{} // closed and replaced at each change
 	}
+	loaded chan struct{} // closed once all was read
+	once   sync.Once
 }
 
 // Checks are what a Registry asks of others before it saves a document.
@@ -46,7 +48,7 @@ type Checks struct {
 
 // NewRegistry makes a Registry; until Run has read the records, what is in memory is empty.
 func NewRegistry(store records.Store, checks Checks) *Registry {
-	r := &Registry{store: store, checks: checks}
+	r := &Registry{store: store, checks: checks, loaded: make(chan struct{})}
 	r.held.entries = make(map[string]Entry)
 	r.held.changed = make(chan struct{})
 	return r
@@ -100,6 +102,7 @@ func (r *Registry) load(ctx context.Context) error {
 	defer r.held.Unlock()
 	r.held.entries = entries
 	r.tellLocked()
+	r.once.Do(func() { close(r.loaded) })
 	return nil
 }
 
@@ -178,6 +181,9 @@ func (r *Registry) Changed() <-chan struct{} {
 	defer r.held.RUnlock()
 	return r.held.changed
 }
+
+// Loaded returns a channel that is closed once Run has read all for the first time.
+func (r *Registry) Loaded() <-chan struct{} { return r.loaded }
 
 // Entry returns a connection from memory.
 func (r *Registry) Entry(id string) (Entry, bool) {

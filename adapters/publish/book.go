@@ -18,6 +18,8 @@ import (
 type Book struct {
 	store   records.Store
 	changed func(Changes) // called without the lock
+	read    chan struct{} // closed once all was read
+	once    sync.Once
 
 	mu     sync.RWMutex
 	loaded bool
@@ -52,10 +54,13 @@ func NewBook(store records.Store, changed func(Changes)) *Book {
 	if changed == nil {
 		changed = func(Changes) {}
 	}
-	b := &Book{store: store, changed: changed}
+	b := &Book{store: store, changed: changed, read: make(chan struct{})}
 	b.clear()
 	return b
 }
+
+// Loaded returns a channel that is closed once all was read for the first time.
+func (b *Book) Loaded() <-chan struct{} { return b.read }
 
 func (b *Book) clear() {
 	b.slots, b.bySKU = map[string]*entry{}, map[string][]string{}
@@ -130,6 +135,7 @@ func (b *Book) Load(ctx context.Context) error {
 	b.slots, b.bySKU, b.rules, b.made = fresh.slots, fresh.bySKU, fresh.rules, nil
 	b.marks, b.looks, b.loaded = fresh.marks, fresh.looks, true
 	b.mu.Unlock()
+	b.once.Do(func() { close(b.read) })
 	b.changed(Changes{All: true})
 	return nil
 }

@@ -36,10 +36,17 @@ type Book struct {
 		list    List
 		version uint64
 	}
+	loaded chan struct{} // closed once the list was read
+	once   sync.Once
 }
 
 // NewBook makes a Book; until Run has read the records its list in memory is empty.
-func NewBook(store records.Store) *Book { return &Book{store: store} }
+func NewBook(store records.Store) *Book {
+	return &Book{store: store, loaded: make(chan struct{})}
+}
+
+// Loaded returns a channel that is closed once Run has read the list for the first time.
+func (b *Book) Loaded() <-chan struct{} { return b.loaded }
 
 // Run follows the records until ctx ends. Its error is ctx's, or that of the store: then the copy
 // in memory stays as it is, and grows old.
@@ -51,6 +58,7 @@ func (b *Book) Run(ctx context.Context) error {
 		if _, _, err := b.Read(ctx); err != nil {
 			return err
 		}
+		b.once.Do(func() { close(b.loaded) })
 		if _, _, err := watch.Next(ctx); err != nil {
 			return err
 		}

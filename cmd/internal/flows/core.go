@@ -69,11 +69,12 @@ type Core struct {
 	passes     passes
 	bell       *exceptions.Bell
 	releaser   *mapping.Releaser
+	ready      chan struct{}
 }
 
 // New puts a core together. It fails when a part refuses its configuration, or a metric is taken.
 func New(cfg Config) (*Core, error) {
-	c := &Core{cfg: cfg}
+	c := &Core{cfg: cfg, ready: make(chan struct{})}
 	if c.cfg.Speed < 1 {
 		c.cfg.Speed = 1
 	}
@@ -204,7 +205,7 @@ func (c *Core) Serve(to *httpapi.Config) {
 	to.Mappings, to.MappingAudit = c.table, c.auditor
 	to.Orders, to.Tasks, to.Exceptions = c.orders, c.tasks, c.exceptions
 	to.Publishing = c.publisher
-	to.Webhooks = webhooks{c.hook}
+	to.Webhooks = webhooks{c.hook, c.ready}
 	to.Tracer = &trace.Tracer{
 		Store: c.cfg.Store, Orders: c.orders, Events: c.cfg.Events,
 		Systems: func() (ids []string) {
@@ -224,14 +225,42 @@ func (c *Core) Serve(to *httpapi.Config) {
 // Follow keeps this node's memory equal to the records until ctx ends: every node must do it. A part
 // that fails is begun again after a pause.
 func (c *Core) Follow(ctx context.Context) {
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	waiting.Go(func() { c.awaitLoaded(ctx) })
 	c.runAll(ctx, map[string]func(context.Context) error{
 		"connections": c.registry.Run, "mapping": c.index.Run, "routing": c.routing.Run,
 		"slots": c.publisher.Follow,
 	})
 }
 
-// Lead does what one node of the cluster does, until ctx ends.
+// Ready returns a channel that is closed once connections, mappings, routing and slots have each been
+// read once since this process began. Before that an order would be taken in as of a shop that nobody
+// knows, with lines that nothing maps: webhooks are turned away to come again, and nothing is led.
+func (c *Core) Ready() <-chan struct{} { return c.ready }
+
+func (c *Core) awaitLoaded(ctx context.Context) {
+	for _, loaded := range []<-chan struct{}{
+		c.registry.Loaded(), c.routing.Loaded(), c.publisher.Book().Loaded(),
+	} {
+		select {
+		case <-ctx.Done():
+			return
+		case <-loaded:
+		}
+	}
+	if c.index.Wait(ctx, 0) == nil {
+		close(c.ready)
+	}
+}
+
+// Lead does what one node of the cluster does, once this one is ready and until ctx ends.
 func (c *Core) Lead(ctx context.Context, term uint64) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-c.ready:
+	}
 	c.runAll(ctx, map[string]func(context.Context) error{
 		"tasks":     func(ctx context.Context) error { return c.dispatcher.Run(ctx, term) },
 		"adapters":  func(ctx context.Context) error { return c.supervisor.Run(ctx, term) },
