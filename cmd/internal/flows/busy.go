@@ -2,9 +2,11 @@ package flows
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 
+	"holdfast/adapters/mapping"
 	"holdfast/adapters/orders"
 	"holdfast/adapters/outbox"
 	"holdfast/adapters/publish"
@@ -16,6 +18,7 @@ import (
 type busy struct {
 	store     records.Store
 	orders    *orders.Book
+	mapping   *mapping.Index
 	executors map[string]outbox.Executor
 	mu        struct {
 		sync.Mutex
@@ -91,8 +94,8 @@ func (b *busy) learn(r *records.Record, gone bool) {
 	}
 }
 
-// Busy reports whether a call that has not ended may have changed a slot. It fails with the store's
-// error.
+// Busy reports whether a call that has not ended may have changed a slot, or an order waits for its
+// mapping: then what it took there is in no tally yet. It fails with the store's error.
 func (b *busy) Busy(ctx context.Context, s *publish.Slot) (bool, error) {
 	b.mu.Lock()
 	if !b.mu.ready {
@@ -109,7 +112,7 @@ func (b *busy) Busy(ctx context.Context, s *publish.Slot) (bool, error) {
 	for _, id := range about {
 		o, err := b.orders.Get(ctx, id)
 		if err != nil {
-			if ctx.Err() != nil {
+			if coded, ok := errors.AsType[*orders.Error](err); !ok || coded.Code() != unknownOrder {
 				return false, err
 			}
 			continue // a task that is about no order changes no stock
@@ -118,6 +121,30 @@ func (b *busy) Busy(ctx context.Context, s *publish.Slot) (bool, error) {
 			if l.SKU == s.SKU {
 				return true, nil
 			}
+		}
+	}
+	return b.waits(ctx, s)
+}
+
+// unknownOrder is the code of an id that no order has.
+const unknownOrder = "unknown-order"
+
+// waits reports whether an order waits for the mapping of a slot's item. One that is mapped no longer
+// has no key to look under: then any order of the connection that waits may be of it.
+func (b *busy) waits(ctx context.Context, s *publish.Slot) (bool, error) {
+	var under []string
+	for _, row := range b.mapping.Of(s.SKU) {
+		if row.Connection == s.Connection {
+			under = append(under, row.Ref().Key()+"/")
+		}
+	}
+	if len(under) == 0 {
+		under = []string{s.Connection + "/"}
+	}
+	for _, prefix := range under {
+		rows, _, err := b.store.List(ctx, records.Waiting, prefix, "", 1)
+		if err != nil || len(rows) > 0 {
+			return len(rows) > 0, err
 		}
 	}
 	return false, nil

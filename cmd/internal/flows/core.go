@@ -163,7 +163,8 @@ func (c *Core) makeTasks() (err error) {
 	if err != nil {
 		return wrap("tasks", err)
 	}
-	c.busy = &busy{store: c.cfg.Store, orders: c.orders, executors: executors}
+	c.busy = &busy{store: c.cfg.Store, orders: c.orders, mapping: c.index,
+		executors: executors}
 	c.tasks = outbox.NewDesk(outbox.DeskConfig{Store: c.cfg.Store, Now: c.cfg.Now, Gate: c.registry,
 		Executors: executors, ReadKinds: shopify.ReadKinds})
 	c.exceptions = exceptions.NewDesk(c.cfg.Store, c.tasks, c.cfg.Now)
