@@ -16,7 +16,6 @@ import (
 // no tally has.
 func TestASlotIsBusyWhileAnOrderWaits(t *testing.T) {
 	t.Parallel()
-
 	store := recordstest.New(recordstest.Options{})
 	b := &busy{store: store, orders: &orders.Book{}, mapping: mapping.NewIndex(store, nil)}
 	b.mu.ready = true
