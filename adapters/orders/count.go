@@ -24,7 +24,8 @@ func (b *Book) find(connection string, i *Item) (mapping.Row, bool) {
 
 // count keeps the tallies equal to what the home did to its own numbers for a line: it took units
 // out when it sold them, and put those back that were cancelled with restock. Units that shipped,
-// and those that were not restocked, stay out.
+// and those that were not restocked, stay out. Of a line that the first counts have in them it is
+// noted what they have, which moved nothing.
 func (d *draft) count(l *Line, place string) error {
 	if !d.home.counts() {
 		return nil
@@ -39,10 +40,14 @@ func (d *draft) count(l *Line, place string) error {
 		if err != nil {
 			return err
 		}
-		d.tally(l, at, have-want)
+		if !l.Shown {
+			d.tally(l, at, have-want)
+		}
+		l.Shown = false
 		l.counted(at, want-have)
 		return nil
 	}
+	l.Shown = false
 	for i := len(l.Counted) - 1; i >= 0 && have > want; i-- {
 		at := l.Counted[i].Location
 		if place != "" && l.countedAt(place) > 0 {
@@ -126,9 +131,10 @@ func (d *draft) restock() error {
 }
 
 // draw takes units out of the standing holds of the order's channel and promises them to a line,
-// where they are. One SKU is drawn once: the holds are as they were read.
+// where they are. One SKU is drawn once: the holds are as they were read. What the first counts have
+// in them is not drawn: the holds were made of what the home had available beside it.
 func (d *draft) draw(l *Line, qty int64, location string) (drawn []Placed, err error) {
-	if d.drawn[l.SKU] || qty <= 0 {
+	if d.drawn[l.SKU] || qty <= 0 || l.Shown {
 		return nil, nil
 	}
 	found, err := d.b.Numbers.Draw(d.ctx, d.o.Channel, l.SKU, location, qty)

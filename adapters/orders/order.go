@@ -96,6 +96,7 @@ type Line struct {
 	Location  string   `json:"location,omitempty"`  // to which the home has pinned it
 	Backorder bool     `json:"backorder,omitempty"`
 	Counted   []Placed `json:"counted,omitempty"` // what its home took out for it
+	Shown     bool     `json:"shown,omitempty"`   // the first counts have it in them
 	Item      Item     `json:"item,omitzero"`
 }
 

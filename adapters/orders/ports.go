@@ -24,7 +24,9 @@ type Account struct {
 	Kind       string // shopify, amazon, netsuite, erp
 	Mode       string // observe, on, paused
 	Channel    string
+	Version    uint64        // of its document; 0: it has none
 	OrdersFrom time.Time     // orders made before are known here, and nobody is told of them
+	Began      time.Time     // when its start began; zero: not known
 	TestOrders bool          // take orders that are marked as a test
 	NotStock   []string      // patterns of path.Match for SKUs of theirs that are no stock
 	Placement  Placement     // who decides from where its orders leave

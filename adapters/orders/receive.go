@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path"
 	"slices"
+	"time"
 
 	"holdfast/adapters/exceptions"
 	"holdfast/adapters/outbox"
@@ -144,7 +145,7 @@ func (d *draft) apply(s *Snapshot) error {
 	d.shipments(s)
 	d.refunds(s.Refunds)
 	d.returnsOf(s.returns())
-	if d.historic() && d.fresh {
+	if d.fresh {
 		d.past()
 	}
 	if s.Cancelled != nil && o.CancelledAt.IsZero() {
@@ -176,21 +177,54 @@ func (d *draft) historic() bool {
 	return !d.home.OrdersFrom.IsZero() && d.o.CreatedAt.Before(d.home.OrdersFrom)
 }
 
-// past leaves the stock alone for what had left, or had come back, before anybody looked: the first
-// counts have it in them.
+// countsFrom is the moment from which the home's own numbers tell us something new: the beginning of
+// its start, or, where that is not known, the moment from which its orders are taken. Zero: never.
+//
+// An order that was made before is in the numbers already. The start reads the slots after it has
+// begun; where the home is master, the first count of a slot is what it has available and what it
+// has committed, so that the open units of such an order are on hand here, to be promised, and what
+// it had shipped is not. The available number of that first read is already without all units that
+// the order ever took: a tally of them would be subtracted a second time. So the order is promised
+// and noted as counted, and no tally moves; what the home puts back of it later does move one.
+//
+// An order that is made between the beginning and the first read of its slot does move the tally:
+// that read is only believed when the sales that it shows are booked, and takes the tally of that
+// moment as its own zero. The same makes it harmless when the clocks of both sides differ a little.
+func (d *draft) countsFrom() time.Time {
+	if d.home.Began.IsZero() {
+		return d.home.OrdersFrom
+	}
+	return d.home.Began
+}
+
+// past leaves alone, of an order that is older than the counts, what had left or come back before
+// they began, however late anybody looks at it: the first counts have that in them. What happened
+// since is done as ever, and so is what such an order has open. Where a home does not say when, it
+// was before.
 func (d *draft) past() {
+	from := d.countsFrom()
+	if !d.o.CreatedAt.Before(from) {
+		return
+	}
 	for i := range d.o.Shipments {
-		for k := range d.o.Shipments[i].Lines {
-			d.o.Shipments[i].Lines[k].Done = d.o.Shipments[i].Lines[k].Qty
+		if s := &d.o.Shipments[i]; s.At.Before(from) {
+			allDone(s.Lines)
 		}
 	}
 	for i := range d.o.Returns {
-		for k := range d.o.Returns[i].Lines {
-			d.o.Returns[i].Lines[k].Done = d.o.Returns[i].Lines[k].Qty
+		if r := &d.o.Returns[i]; r.At.Before(from) {
+			allDone(r.Lines)
 		}
 	}
 	for i := range d.o.Lines {
-		d.o.Lines[i].Lost = d.o.Lines[i].Gone
+		l := &d.o.Lines[i]
+		l.Lost, l.Shown = l.Gone, l.Untracked == ""
+	}
+}
+
+func allDone(lines []ShipmentLine) {
+	for i := range lines {
+		lines[i].Done = lines[i].Qty
 	}
 }
 

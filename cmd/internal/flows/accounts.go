@@ -68,13 +68,19 @@ func (a *accounts) of(entry *connections.Entry) orders.Account {
 	a.mu.RLock()
 	known, ok := a.mu.read[entry.ID]
 	a.mu.RUnlock()
+	var began time.Time // not in the document, and so no part of its version
+	if entry.Progress != nil {
+		began = entry.Progress.StartedAt
+	}
 	if ok && known.version == entry.Version {
+		known.account.Began = began
 		return known.account
 	}
 	s := settingsOf[orderSettings](entry.Connection)
 	now := orders.Account{
 		ID: entry.ID, Kind: entry.Kind, Mode: entry.Mode, Channel: entry.Channel,
-		OrdersFrom: entry.OrdersFrom, TestOrders: s.TestOrders, NotStock: s.NotStock,
+		Version: entry.Version, OrdersFrom: entry.OrdersFrom, Began: began,
+		TestOrders: s.TestOrders, NotStock: s.NotStock,
 		Placement: orders.Placement(s.Placement), Into: s.Into,
 		Closed: time.Duration(s.ArchiveAfter) * time.Millisecond,
 	}
