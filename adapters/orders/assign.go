@@ -36,7 +36,9 @@ func (b *Book) Assign(ctx context.Context, id string, all []Assigned) (Order, er
 			if len(want) == 0 {
 				continue
 			}
-			d.recount(l, want)
+			if err := d.recount(l, want); err != nil {
+				return err
+			}
 			if d.home.Placement == Lead {
 				d.lead(l, want, all)
 				continue
@@ -82,7 +84,7 @@ func unitsAt(all []Placed, location string) (n int64) {
 
 // recount moves what is counted of a line to where the home has it: only units that have not left
 // can have been guessed wrong, or moved.
-func (d *draft) recount(l *Line, want []Placed) {
+func (d *draft) recount(l *Line, want []Placed) error {
 	for i := len(l.Counted) - 1; i >= 0; i-- {
 		from := l.Counted[i].Location
 		extra := l.Counted[i].Qty - d.sentFrom(l, from) - unitsAt(want, from)
@@ -91,8 +93,12 @@ func (d *draft) recount(l *Line, want []Placed) {
 			if n <= 0 || p.Location == from {
 				continue
 			}
-			d.tally(l, from, n)
-			d.tally(l, p.Location, -n)
+			if err := d.tally(l, from, n); err != nil {
+				return err
+			}
+			if err := d.tally(l, p.Location, -n); err != nil {
+				return err
+			}
 			l.counted(from, -n)
 			l.counted(p.Location, n)
 			extra -= n
@@ -100,6 +106,7 @@ func (d *draft) recount(l *Line, want []Placed) {
 		}
 	}
 	d.back = nil // nothing was put back: it only stands elsewhere
+	return nil
 }
 
 // sentFrom is how many units of a line have left from a location.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"holdfast/adapters/exceptions"
+	"holdfast/adapters/mapping"
 	"holdfast/adapters/outbox"
 	"holdfast/adapters/records"
 	"holdfast/engine"
@@ -62,28 +63,29 @@ const tries = 24
 // draft is one change of one order under construction: it is built from what was read, and thrown
 // away when that is no longer so.
 type draft struct {
-	b     *Book
-	ctx   context.Context
-	tx    records.Tx
-	now   time.Time
-	home  Account
-	old   uint64 // version of the order's record; 0: there is none in memory
-	fresh bool   // nobody knew the order
-	o     Order
-	stock shelf                // the reservation, as it is and as it will be
-	rooms map[stockPlace]int64 // what is available, as it was read
-	moved bool                 // something changed that is worth a write
-	where *Snapshot            // where the home has put units back; nil: it says nothing
-	by    string               // system that causes the change
-	asker string               // who has said so before and is not told either
-	seen  int                  // the place of the write that remembers the webhook, from 1
-	shy   []string             // what the ledger refused before: it is asked for less, or for nothing
-	drawn map[string]bool      // SKUs of which the standing holds were asked
-	back  []restocked          // units that go to standing holds once they are released
-	alone bool                 // the stock stays as it is: a person must look first
-	tasks []outbox.Task
-	first []outbox.Task // Delivery.First; somebody else may have queued them before
-	said  []queued      // tasks of this draft, so that none is queued twice
+	b      *Book
+	ctx    context.Context
+	tx     records.Tx
+	now    time.Time
+	home   Account
+	old    uint64 // version of the order's record; 0: there is none in memory
+	fresh  bool   // nobody knew the order
+	o      Order
+	stock  shelf                // the reservation, as it is and as it will be
+	rooms  map[stockPlace]int64 // what is available, as it was read
+	moved  bool                 // something changed that is worth a write
+	where  *Snapshot            // where the home has put units back; nil: it says nothing
+	by     string               // system that causes the change
+	asker  string               // who has said so before and is not told either
+	seen   int                  // the place of the write that remembers the webhook, from 1
+	shy    []string             // what the ledger refused before: it is asked for less, or for nothing
+	drawn  map[string]bool      // SKUs of which the standing holds were asked
+	back   []restocked          // units that go to standing holds once they are released
+	alone  bool                 // the stock stays as it is: a person must look first
+	tasks  []outbox.Task
+	first  []outbox.Task               // Delivery.First; somebody else may have queued them before
+	said   []queued                    // tasks of this draft, so that none is queued twice
+	mapped map[mapping.Ref]mapping.Row // what only the store knew; empty: not even that
 }
 
 // now is cut to what a record keeps.

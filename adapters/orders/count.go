@@ -2,8 +2,30 @@ package orders
 
 import "holdfast/adapters/mapping"
 
-// row finds the mapping of what a line sells.
-func (d *draft) row(l *Line) (mapping.Row, bool) { return d.b.find(d.home.ID, &l.Item) }
+// row finds the mapping of what a line sells. Memory follows the store by a moment, and a sale that
+// is promised by a row that only the store has must be counted by it, too: so what memory does not
+// know is looked up there, once a draft. It fails with the store's error.
+func (d *draft) row(l *Line) (mapping.Row, bool, error) {
+	if row, ok := d.b.find(d.home.ID, &l.Item); ok {
+		return row, true, nil
+	}
+	f := l.ref(d.home.ID)
+	if row, ok := d.mapped[f]; ok {
+		return row, row.SKU != "", nil
+	}
+	row, ok, err := d.b.Rows.Find(d.ctx, f)
+	if err != nil {
+		return mapping.Row{}, false, err
+	}
+	if d.mapped == nil {
+		d.mapped = make(map[mapping.Ref]mapping.Row)
+	}
+	if !ok {
+		row = mapping.Row{}
+	}
+	d.mapped[f] = row
+	return row, ok, nil
+}
 
 func (b *Book) find(connection string, i *Item) (mapping.Row, bool) {
 	if i.VariantID != 0 {
@@ -41,7 +63,9 @@ func (d *draft) count(l *Line, place string) error {
 			return err
 		}
 		if !l.Shown {
-			d.tally(l, at, have-want)
+			if err := d.tally(l, at, have-want); err != nil {
+				return err
+			}
 		}
 		l.Shown = false
 		l.counted(at, want-have)
@@ -54,7 +78,9 @@ func (d *draft) count(l *Line, place string) error {
 			at = place
 		}
 		n := min(have-want, l.countedAt(at))
-		d.tally(l, at, n)
+		if err := d.tally(l, at, n); err != nil {
+			return err
+		}
 		l.counted(at, -n)
 		have -= n
 	}
@@ -101,16 +127,19 @@ func (l *Line) countedAt(location string) int64 {
 }
 
 // tally writes that the home's own number of a line's SKU has changed.
-func (d *draft) tally(l *Line, location string, delta int64) {
+func (d *draft) tally(l *Line, location string, delta int64) error {
 	if delta == 0 || location == "" {
-		return
+		return nil
 	}
-	if row, ok := d.row(l); ok {
-		d.b.Numbers.Moved(&d.tx, row, location, delta)
-		if delta > 0 {
-			d.back = append(d.back, restocked{row, location, delta})
-		}
+	row, ok, err := d.row(l)
+	if err != nil || !ok {
+		return err
 	}
+	d.b.Numbers.Moved(&d.tx, row, location, delta)
+	if delta > 0 {
+		d.back = append(d.back, restocked{row, location, delta})
+	}
+	return nil
 }
 
 // restocked is units that the home offers again.

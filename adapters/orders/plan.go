@@ -373,7 +373,9 @@ func (d *draft) takeBack(l *Line) (err error) {
 		}
 		s.Done = s.Qty
 		if r.By == d.home.ID && r.Disposition == "sellable" {
-			d.tally(l, r.Location, qty)
+			if err = d.tally(l, r.Location, qty); err != nil {
+				return
+			}
 		}
 		as := engine.ParseDisposition(r.Disposition)
 		if as == engine.Sellable {

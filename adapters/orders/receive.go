@@ -309,14 +309,10 @@ func (d *draft) tracked(l *Line, sl *SnapshotLine, s *Snapshot) error {
 
 // identify finds the SKU of a line. One that memory does not know is looked up in the store: there
 // it may be since a moment.
-func (d *draft) identify(l *Line) (err error) {
-	row, ok := d.row(l)
-	f := l.ref(d.home.ID)
-	if !ok {
-		row, ok, err = d.b.Rows.Find(d.ctx, f)
-	}
+func (d *draft) identify(l *Line) error {
+	row, ok, err := d.row(l)
 	if l.SKU, l.Unmapped = row.SKU, ""; !ok {
-		l.SKU, l.Unmapped = "", f.Key()
+		l.SKU, l.Unmapped = "", l.ref(d.home.ID).Key()
 	}
 	return err
 }
