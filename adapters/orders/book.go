@@ -82,6 +82,7 @@ type draft struct {
 	drawn  map[string]bool      // SKUs of which the standing holds were asked
 	back   []restocked          // units that go to standing holds once they are released
 	alone  bool                 // the stock stays as it is: a person must look first
+	naming bool                 // the reporter says what it calls packages that it was told of, whole or not
 	tasks  []outbox.Task
 	first  []outbox.Task               // Delivery.First; somebody else may have queued them before
 	said   []queued                    // tasks of this draft, so that none is queued twice

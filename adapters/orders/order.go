@@ -119,6 +119,7 @@ type Shipment struct {
 	Key      string         `json:"key"` // of the package, as who reported it first calls it
 	By       string         `json:"by"`  // system that reported it first
 	IDs      []External     `json:"ids,omitempty"`
+	Parts    []Part         `json:"parts,omitempty"` // of those IDs that are not all of it
 	Carrier  string         `json:"carrier,omitempty"`
 	Service  string         `json:"service,omitempty"`
 	Tracking string         `json:"tracking,omitempty"`
@@ -127,6 +128,12 @@ type Shipment struct {
 	At       time.Time      `json:"at"`
 	Off      bool           `json:"off,omitempty"` // taken back: it has not left after all
 	Lines    []ShipmentLine `json:"lines"`
+}
+
+// Part is what one of a package's IDs has of it, where a system keeps one package as several.
+type Part struct {
+	ID    External       `json:"id"`
+	Lines []ShipmentLine `json:"lines"`
 }
 
 // ShipmentLine is units of one line, by its Ref. Done of them have reached the ledger, or had

@@ -92,6 +92,7 @@ func (d *draft) translate(lines []ShipmentLine, items map[string]Item) (all []Sh
 func (b *Book) Attach(ctx context.Context, id string, a Attachment) (Order, error) {
 	return b.change(ctx, id, func(d *draft) error {
 		d.by = a.System
+		d.naming = a.Items == nil
 		d.attach(a.Externals)
 		for _, s := range a.Shipments {
 			if a.Items != nil {
@@ -206,7 +207,9 @@ func (k *Shipment) is(s *Shipment, by string) bool {
 }
 
 // known finds the package that a report is about: by what its reporter calls it, else by the
-// tracking or the lines of one that only others have reported.
+// tracking or the lines of one that only others have reported, else by the tracking of one of which
+// its reporter has another part: one package can be several fulfilments. Units beyond what others
+// have reported of that package are another one.
 func (d *draft) known(s *Shipment) *Shipment {
 	by := first(s.By, d.by)
 	for i := range d.o.Shipments {
@@ -229,7 +232,67 @@ func (d *draft) known(s *Shipment) *Shipment {
 			return k
 		}
 	}
+	for i := range d.o.Shipments {
+		if k := &d.o.Shipments[i]; !k.Off && k.By != by && s.Tracking != "" &&
+			k.Tracking == s.Tracking && (k.fits(s, by) || d.naming && sameLines(s.Lines, k.Lines)) {
+			return k
+		}
+	}
 	return nil
+}
+
+// fits reports whether units can be a part of the package of which a system has other parts
+// already, each under a name of its own.
+func (k *Shipment) fits(s *Shipment, by string) bool {
+	for _, l := range s.Lines {
+		left := -l.Qty
+		for _, have := range k.Lines {
+			if have.Ref == l.Ref {
+				left += have.Qty
+			}
+		}
+		for _, id := range k.IDs {
+			if id.System != by {
+				continue
+			}
+			for _, have := range k.partOf(id) {
+				if have.Ref == l.Ref {
+					left -= have.Qty
+				}
+			}
+		}
+		if left < 0 {
+			return false
+		}
+	}
+	return len(s.Lines) > 0
+}
+
+// partOf is what one of the package's IDs has of it.
+func (k *Shipment) partOf(id External) []ShipmentLine {
+	for i := range k.Parts {
+		if k.Parts[i].ID == id {
+			return k.Parts[i].Lines
+		}
+	}
+	return k.Lines
+}
+
+// part notes what an ID has of the package; one that has all of it needs no note. It reports
+// whether that is news.
+func (k *Shipment) part(id External, lines []ShipmentLine) bool {
+	if len(lines) == 0 || sameLines(lines, k.partOf(id)) {
+		return false
+	}
+	k.Parts = slices.DeleteFunc(k.Parts, func(p Part) bool { return p.ID == id })
+	if !sameLines(lines, k.Lines) {
+		p := Part{ID: id, Lines: slices.Clone(lines)}
+		for i := range p.Lines {
+			p.Lines[i].Done = 0
+		}
+		k.Parts = append(k.Parts, p)
+	}
+	return true
 }
 
 func sameLines(a, b []ShipmentLine) bool {
@@ -266,9 +329,13 @@ func (d *draft) report(s Shipment) {
 	}
 	if k.By == by && (k.Key == s.Key || k.Key == overCounter) {
 		d.update(k, &s)
-	} else if id := (External{by, "shipment", s.Key}); !slices.Contains(k.IDs, id) {
-		k.IDs = append(k.IDs, id)
-		d.moved = true
+	} else {
+		id := External{by, "shipment", s.Key}
+		if !slices.Contains(k.IDs, id) {
+			k.IDs = append(k.IDs, id)
+			d.moved = true
+		}
+		d.moved = k.part(id, s.Lines) || d.moved
 	}
 	d.fill(k, &s)
 }
