@@ -3,6 +3,8 @@ package orders
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 
 	"holdfast/adapters/outbox"
@@ -117,14 +119,28 @@ func (d *draft) announce() {
 	d.say(Created, "", nil)
 }
 
+// onlyWhileOff lets an order of which nobody is told, because its connection is not on, be written
+// only while that is so. The leader announces all that is there once when the connection goes on; a
+// node whose memory still says that it is off would write behind that walk, and nobody would ever be
+// told. It is refused instead, and thought anew; if its memory stays behind, the delivery comes
+// again.
+func (d *draft) onlyWhileOff() {
+	if d.o.Announced || d.o.Pending || d.historic() || d.home.on() || d.home.Version == 0 {
+		return
+	}
+	d.tx.Look(records.Connections, d.home.ID, d.home.Version)
+}
+
 // Announce tells the others of the orders of a connection that were taken in while it was only
-// observed. Each is told of once, for ever, so that it can be done again. It fails with the store's
-// error; those before it are announced then.
+// observed. Each is told of once, for ever, so that it can be done again. One that cannot be told of
+// holds up no other: it fails, behind the last one, with what went wrong with the first few. With
+// the store's error in reading, or when ctx ends, those before it are announced.
 func (b *Book) Announce(ctx context.Context, connection string) error {
 	a, ok := b.Accounts.Account(connection)
 	if !ok {
 		return &Error{code: "invalid", at: "connection", detail: "no connection " + connection}
 	}
+	var failed []error
 	prefix := a.Kind + ":" + a.ID + ":"
 	for after, more := "", true; more; {
 		var rows []records.Record
@@ -142,13 +158,18 @@ func (b *Book) Announce(ctx context.Context, connection string) error {
 				d.by = d.home.ID
 				d.announce()
 				return nil
-			}); err != nil {
-				return err
+			}); ctx.Err() != nil {
+				return ctx.Err()
+			} else if err != nil && len(failed) < maxFailed {
+				failed = append(failed, fmt.Errorf("announce order %s: %w", after, err))
 			}
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
+
+// maxFailed bounds how many orders an error of Announce names.
+const maxFailed = 10
 
 // announcePage is how many orders are read at once.
 const announcePage = 200

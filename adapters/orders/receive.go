@@ -63,6 +63,9 @@ func (b *Book) Receive(ctx context.Context, v Delivery, s Snapshot) (Receipt, er
 	s.Home.Kind = first(s.Home.Kind, "order")
 	var refused []string
 	for try := range tries {
+		if now, ok := b.Accounts.Account(home.ID); ok {
+			home = now
+		}
 		d := &draft{b: b, ctx: ctx, now: b.now(), home: home, by: home.ID, where: &s, shy: refused}
 		id := home.Kind + ":" + home.ID + ":" + s.Home.ID
 		r, known, err := b.Store.Get(ctx, records.Orders, id)
@@ -87,6 +90,7 @@ func (b *Book) Receive(ctx context.Context, v Delivery, s Snapshot) (Receipt, er
 		if err := d.apply(&s); err != nil {
 			return Receipt{}, err
 		}
+		d.onlyWhileOff()
 		done, err := d.submit()
 		if errors.Is(err, errSeen) {
 			return Receipt{Order: id, Seen: true}, nil
