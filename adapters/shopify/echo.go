@@ -2,17 +2,14 @@ package shopify
 
 import (
 	"context"
-	"errors"
 
 	"holdfast/adapters/mapping"
 	"holdfast/adapters/orders"
-	"holdfast/adapters/records"
 )
 
 // echoes takes in snapshots of which some are documents that we have made: those only tell what
 // their order is called here, and which packages it has here.
 type echoes struct {
-	store   records.Reader
 	book    Book
 	mapping mapping.Lookup // may be nil: then lines are told apart by their SKU
 }
@@ -25,22 +22,17 @@ func (e echoes) receive(ctx context.Context, v orders.Delivery, s orders.Snapsho
 	if s.Of == "" {
 		return e.book.Receive(ctx, v, s)
 	}
-	row, ok, err := e.store.Get(ctx, records.Orders, s.Of)
-	if err != nil {
-		return orders.Receipt{}, err
-	}
-	if !ok {
+	o, err := e.book.Get(ctx, s.Of)
+	if isUnknownOrder(err) {
 		s.Of = ""
 		return e.book.Receive(ctx, v, s)
 	}
-	o, err := records.Decode[orders.Order](row)
 	if err != nil {
 		return orders.Receipt{}, err
 	}
 	e.translate(&o, &s)
 	got, err := e.book.Receive(ctx, v, s)
-	var coded interface{ Code() string }
-	if errors.As(err, &coded) && coded.Code() == "unknown-order" {
+	if isUnknownOrder(err) {
 		s.Of = ""
 		return e.book.Receive(ctx, v, s)
 	}

@@ -14,14 +14,10 @@ import (
 
 // load reads the order that the task is about. It fails when it is not there.
 func (j *job) load(ctx context.Context) (*orders.Order, error) {
-	row, ok, err := j.all.cfg.Store.Get(ctx, records.Orders, j.t.Key)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
+	o, err := j.all.cfg.Book.Get(ctx, j.t.Key)
+	if isUnknownOrder(err) {
 		return nil, refused(codeGone, "there is no order %s", j.t.Key)
 	}
-	o, err := records.Decode[orders.Order](row)
 	return &o, err
 }
 

@@ -2,6 +2,7 @@ package shopify
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ func (s *shop) receive(ctx context.Context, all *Shops, tree *orderTree, returns
 	r := reading{conn: s.account}
 	r.tree(tree)
 	r.snap.Returns = returns
-	in := echoes{all.cfg.Store, all.cfg.Book, all.cfg.Mapping}
+	in := echoes{all.cfg.Book, all.cfg.Mapping}
 	return in.receive(ctx, orders.Delivery{Connection: s.id}, r.snap)
 }
 
@@ -103,10 +104,15 @@ func (j *job) assign(ctx context.Context, id gid, order string) error {
 // unknownOrder turns the book's no to an order that it does not have into nothing to do: it was
 // ignored when it came in, as a test.
 func unknownOrder(err error) error {
-	if coded, ok := err.(interface{ Code() string }); ok && coded.Code() == "unknown-order" {
+	if isUnknownOrder(err) {
 		return nil
 	}
 	return err
+}
+
+func isUnknownOrder(err error) bool {
+	var coded interface{ Code() string }
+	return errors.As(err, &coded) && coded.Code() == "unknown-order"
 }
 
 // owner finds out of which order a fulfilment order or a return is, and has that looked at.

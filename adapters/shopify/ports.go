@@ -10,6 +10,9 @@ import (
 
 // Book is what this package needs of the orders; *orders.Book has it.
 type Book interface {
+	// Get returns an order whole; it fails with an error whose Code() is "unknown-order", or with the
+	// store's. A record alone does not do: that of a large order is folded.
+	Get(ctx context.Context, id string) (orders.Order, error)
 	Receive(ctx context.Context, v orders.Delivery, s orders.Snapshot) (orders.Receipt, error)
 	Attach(ctx context.Context, id string, a orders.Attachment) (orders.Order, error)
 	Assign(ctx context.Context, id string, all []orders.Assigned) (orders.Order, error)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -86,10 +87,10 @@ func takeOrder(ctx context.Context, d *delivery) (string, error) {
 			return "", err
 		}
 	}
-	in := echoes{d.h.cfg.Store, d.h.cfg.Book, d.h.cfg.Mapping}
+	in := echoes{d.h.cfg.Book, d.h.cfg.Mapping}
 	v := orders.Delivery{Connection: d.acc.id, Topic: d.w.Topic, ID: d.w.ID}
-	if len(d.acc.locations) > 1 && r.snap.Of == "" && r.snap.Cancelled == nil {
-		// With one location there is nothing to place.
+	several := len(d.acc.locations) > 1 // with one location there is nothing to place
+	if several && r.snap.Of == "" && toLeave(&r.snap) {
 		v.First = []outbox.Task{d.task(taskPlaces, d.orderKey(home), "")}
 	}
 	got, err := in.receive(ctx, v, r.snap)
@@ -100,12 +101,30 @@ func takeOrder(ctx context.Context, d *delivery) (string, error) {
 		return "", err
 	case got.Ignored != "":
 		return outIgnored, nil
+	}
+	if key := d.orderKey(home); len(v.First) == 0 && several && toLeave(&r.snap) && got.Order == key &&
+		(got.New || got.Seen || got.Old) {
+		// It said that it was made by us, and was not: only the book knew. The task is made by a second
+		// transaction: if the process dies before it, or nobody knows whether the first was written, the
+		// delivery is not answered. It comes again, and the order is Seen or Old.
+		err = d.ensure(ctx, d.task(taskPlaces, key, ""))
+	}
+	switch {
+	case err != nil:
+		return "", err
 	case got.Seen || got.Old:
 		return outSeen, nil
 	case len(r.complaints) > 0:
 		return outBad, nil
 	}
 	return outTaken, nil
+}
+
+// toLeave reports whether units of an order are still to leave: else there is nothing to place.
+func toLeave(s *orders.Snapshot) bool {
+	return s.Cancelled == nil && slices.ContainsFunc(s.Lines, func(l orders.SnapshotLine) bool {
+		return l.ToShip == nil && l.Qty > 0 || l.ToShip != nil && *l.ToShip > 0
+	})
 }
 
 // isNo reports whether an error is a no that another try will not change.
@@ -372,16 +391,12 @@ func takeDeleted(ctx context.Context, d *delivery) (string, error) {
 		return d.unreadable(ctx, err)
 	}
 	key := d.orderKey(name(idOf(b.ID, "")))
-	row, ok, err := d.h.cfg.Store.Get(ctx, records.Orders, key)
-	if err != nil {
+	o, err := d.h.cfg.Book.Get(ctx, key)
+	switch {
+	case isUnknownOrder(err), err == nil && (o.State == orders.Cancelled || o.State == orders.Shipped):
+		return outIgnored, nil
+	case err != nil:
 		return "", err
-	}
-	if !ok {
-		return outIgnored, nil
-	}
-	o, err := records.Decode[orders.Order](row)
-	if err == nil && (o.State == orders.Cancelled || o.State == orders.Shipped) {
-		return outIgnored, nil
 	}
 	return d.once(ctx, func(tx *records.Tx) error {
 		e := d.exception("deleted:"+key, "order-deleted",

@@ -44,6 +44,8 @@ type Orders interface {
 	// Find returns the id of the order that is called ref: its own id, or "external:SYSTEM:ID". It
 	// fails with an error whose Code() is "unknown-order", or with the store's.
 	Find(ctx context.Context, ref string) (string, error)
+	// Get returns an order whole. It fails as Find does.
+	Get(ctx context.Context, id string) (orders.Order, error)
 }
 
 // Events is what happened in the ledger.
@@ -148,15 +150,12 @@ func (t *Tracer) references(id string) []string {
 
 // order adds what the order itself has kept.
 func (t *Tracer) order(ctx context.Context, line *Timeline) error {
-	row, ok, err := t.Store.Get(ctx, records.Orders, line.Order)
-	if err != nil {
-		return err
-	}
-	if !ok {
+	o, err := t.Orders.Get(ctx, line.Order)
+	var coded interface{ Code() string }
+	if errors.As(err, &coded) && coded.Code() == "unknown-order" {
 		line.Missing = append(line.Missing, "there is no order "+line.Order)
 		return nil
 	}
-	o, err := records.Decode[orders.Order](row)
 	if err != nil {
 		return err
 	}

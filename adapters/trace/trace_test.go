@@ -24,10 +24,13 @@ func (e codedError) Error() string { return string(e) }
 func (e codedError) Code() string  { return string(e) }
 
 // book finds orders by "external:SYSTEM:ID".
-type book map[string]string
+type book struct {
+	*orders.Book
+	names map[string]string
+}
 
 func (b book) Find(_ context.Context, ref string) (string, error) {
-	if id, ok := b[ref]; ok {
+	if id, ok := b.names[ref]; ok {
 		return id, nil
 	}
 	return "", fmt.Errorf("find: %w", codedError("unknown-order"))
@@ -97,8 +100,9 @@ func setting(t *testing.T) *Tracer {
 	}
 	events[1].Cause, events[len(events)-1].Cause = id, id+"~1"
 	return &Tracer{Store: s, Events: log{all: events}, Systems: func() []string { return []string{"amz", "shop"} },
-		Orders: book{"external:shop:#1001": id, "external:amz:114-1": id, "external:shop:1Z": id},
-		Kinds:  func() []string { return []string{"erp.order", "erp.cancel"} }}
+		Orders: book{&orders.Book{Ports: orders.Ports{Store: s}}, map[string]string{
+			"external:shop:#1001": id, "external:amz:114-1": id, "external:shop:1Z": id}},
+		Kinds: func() []string { return []string{"erp.order", "erp.cancel"} }}
 }
 
 func TestOneTimelineUnderEveryName(t *testing.T) {
