@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"regexp"
+	"slices"
 	"time"
 
 	"holdfast/adapters/connections"
 	"holdfast/adapters/exceptions"
+	"holdfast/adapters/outbox"
 	"holdfast/adapters/publish"
 	"holdfast/adapters/records"
 )
@@ -78,7 +80,7 @@ func (s *shop) sweep(ctx context.Context, all *Shops) error {
 			return s.swept(ctx, all, began, true)
 		}
 		for i := range nodes {
-			if err := s.take(ctx, all, &nodes[i]); err != nil {
+			if err := s.take(ctx, all, &nodes[i], s.placeLater); err != nil {
 				return err
 			}
 		}
@@ -133,7 +135,7 @@ func (s *shop) swept(ctx context.Context, all *Shops, to time.Time, done bool) e
 
 // take hands one order of a page to the book. One that has more lines than the page has is read
 // alone. One that the book cannot have becomes an exception, and holds up no other.
-func (s *shop) take(ctx context.Context, all *Shops, tree *orderTree) error {
+func (s *shop) take(ctx context.Context, all *Shops, tree *orderTree, place placing) error {
 	if !tree.whole() {
 		full, err := s.readTree(ctx, tree.ID)
 		if codeOf(err) == codeGone || codeOf(err) == codePending {
@@ -144,7 +146,7 @@ func (s *shop) take(ctx context.Context, all *Shops, tree *orderTree) error {
 		}
 		tree = full
 	}
-	_, err := s.receive(ctx, all, tree, nil)
+	err := s.admit(ctx, all, tree, place)
 	if err == nil || !isNo(err) {
 		return err
 	}
@@ -155,6 +157,52 @@ func (s *shop) take(ctx context.Context, all *Shops, tree *orderTree) error {
 			Key: kindName + ":" + s.id + ":" + tree.ID.tail(), LastAt: all.cfg.Now().UTC(),
 			Detail: "The book does not take an order of the shop: " + err.Error()})
 	})
+	return err
+}
+
+// placing finds out from where an order of the shop's is to leave.
+type placing func(ctx context.Context, all *Shops, tree *orderTree) error
+
+// admit hands an order to the book, and has it placed when the shop has several locations to choose
+// from. A process that dies in between has moved no cursor: the order is met again, as one that is
+// known, and is placed then. So it does not matter whether it is new. It fails as [Book] does, or as
+// place does.
+func (s *shop) admit(ctx context.Context, all *Shops, tree *orderTree, place placing) error {
+	got, err := s.receive(ctx, all, tree, nil)
+	if err != nil || len(s.locations) < 2 || got.Order != s.orderKey(tree) || !tree.toLeave() {
+		return err
+	}
+	return place(ctx, all, tree)
+}
+
+// orderKey is our id of an order whose home is the shop.
+func (s *shop) orderKey(tree *orderTree) string { return kindName + ":" + s.id + ":" + tree.ID.tail() }
+
+// toLeave reports whether units of an order are still to leave: else there is nothing to place.
+func (o *orderTree) toLeave() bool {
+	return o.Cancelled.IsZero() && slices.ContainsFunc(o.Lines.Nodes, func(l lineTree) bool {
+		return l.Unfulfilled > 0
+	})
+}
+
+// placeLater queues the look at from where an order is to leave, unless there was one.
+func (s *shop) placeLater(ctx context.Context, all *Shops, tree *orderTree) error {
+	key := s.orderKey(tree)
+	_, err := records.Retry(ctx, all.cfg.Store, func(tx *records.Tx) error {
+		_, err := outbox.Ensure(ctx, all.cfg.Store, tx, outbox.Task{Kind: taskPlaces,
+			Connection: s.id, Key: key, CreatedAt: all.cfg.Now().UTC(), Trace: key, Flow: "F3"})
+		return err
+	})
+	return err
+}
+
+// placeNow looks at once: during a start tasks wait, and the levels that are read after the orders
+// are compared with what is promised at each place.
+func (s *shop) placeNow(ctx context.Context, all *Shops, tree *orderTree) error {
+	err := (&job{shop: s, all: all}).assign(ctx, tree.ID, s.orderKey(tree))
+	if codeOf(err) == codeGone {
+		return nil
+	}
 	return err
 }
 
@@ -196,7 +244,7 @@ func (a *adapter) OpenOrders(ctx context.Context, cursor string) (connections.Pa
 		if s.foreign(tree) {
 			foreign = append(foreign, tree.Name+" ("+tree.SourceID+")")
 		}
-		if err := s.take(ctx, a.all, tree); err != nil {
+		if err := s.take(ctx, a.all, tree, s.placeNow); err != nil {
 			return connections.Page{}, err
 		}
 	}
@@ -259,7 +307,7 @@ func (s *shop) run(ctx context.Context, all *Shops, r connections.Run) error {
 		if err != nil {
 			return err
 		}
-		if _, err := s.receive(ctx, all, tree, nil); err != nil {
+		if err := s.admit(ctx, all, tree, s.placeLater); err != nil {
 			return err
 		}
 	}
@@ -282,7 +330,7 @@ func (s *shop) window(ctx context.Context, all *Shops, from, to time.Time) error
 			return err
 		}
 		for i := range out.Orders.Nodes {
-			if err := s.take(ctx, all, &out.Orders.Nodes[i]); err != nil {
+			if err := s.take(ctx, all, &out.Orders.Nodes[i], s.placeLater); err != nil {
 				return err
 			}
 		}

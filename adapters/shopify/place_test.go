@@ -1,0 +1,111 @@
+package shopify
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"holdfast/adapters/connections"
+	"holdfast/adapters/outbox"
+	"holdfast/adapters/records"
+	"holdfast/adapters/records/recordstest"
+	"holdfast/adapters/shopify/shopifytest"
+)
+
+func (w *world) queued(kind, key string) bool {
+	w.t.Helper()
+	_, ok, err := w.store.Get(w.ctx, records.Tasks, outbox.ID(kind, key, ""))
+	require.NoError(w.t, err)
+	return ok
+}
+
+// Whatever of a webhook's two transactions is lost, or may be, the shop's next try has the order
+// placed.
+func TestAnOrderIsPlacedAfterHalfAWebhook(t *testing.T) {
+	second := func(tx *records.Tx) recordstest.Failure {
+		if tx == nil {
+			return recordstest.Works
+		}
+		for i := range tx.Writes {
+			if tx.Writes[i].Table == records.Orders {
+				return recordstest.Works
+			}
+		}
+		return recordstest.NoLeader
+	}
+	unknown := func(tx *records.Tx) recordstest.Failure {
+		if tx == nil {
+			return recordstest.Works
+		}
+		return recordstest.UnknownAfter
+	}
+	for name, fails := range map[string]func(*records.Tx) recordstest.Failure{
+		"the second is refused": second, "the outcome of the first is unknown": unknown} {
+		w := newWorld(t)
+		body := w.orderText(nil)
+		w.store.Fail(fails)
+		require.Equal(t, TryLater, w.send("orders/create", "w1", body), name)
+		w.store.Fail(nil)
+		const key = "shopify:shop:820982911946154508"
+		require.False(t, w.queued(taskPlaces, key), name)
+		require.Equal(t, Taken, w.send("orders/create", "w1", body), name)
+		require.True(t, w.queued(taskPlaces, key), name)
+	}
+}
+
+// splitSale sells more than main has left, so that the shop assigns the second order to east; no
+// webhook says so.
+func (w *world) splitSale() (last string) {
+	w.t.Helper()
+	for _, n := range []int64{90, 20} {
+		sold, err := w.sim.Sell(shopifytest.Sales{Shop: "alpha",
+			Lines: []shopifytest.SaleLine{{SKU: "A", Qty: n}}})
+		require.NoError(w.t, err)
+		w.sim.Settle()
+		last = gid(sold.Orders[0].ID).tail()
+	}
+	return last
+}
+
+func TestTheSweepPlacesWhatItFinds(t *testing.T) {
+	w := newWorld(t)
+	key := "shopify:shop:" + w.splitSale()
+	w.sweep()
+	require.True(t, w.queued(taskPlaces, key))
+	require.Empty(t, w.work())
+	w.equal(begun)
+	require.EqualValues(t, 20, w.stock("A", "east").Committed)
+}
+
+// A sweep that broke off between an order and its placement is made good by the next.
+func TestASweepThatBreaksOffPlacesLater(t *testing.T) {
+	w := newWorld(t)
+	key := "shopify:shop:" + w.splitSale()
+	w.store.Fail(func(tx *records.Tx) recordstest.Failure {
+		for i := 0; tx != nil && i < len(tx.Writes); i++ {
+			if tx.Writes[i].Table == records.Tasks && tx.Writes[i].Key == outbox.ID(taskPlaces, key, "") {
+				return recordstest.NoLeader
+			}
+		}
+		return recordstest.Works
+	})
+	s, err := w.shops.shop("shop")
+	require.NoError(t, err)
+	require.Error(t, s.sweep(w.ctx, w.shops))
+	w.store.Fail(nil)
+	require.False(t, w.queued(taskPlaces, key))
+	w.sweep()
+	require.True(t, w.queued(taskPlaces, key))
+}
+
+// During a start tasks wait: the orders are placed as they are read.
+func TestTheStartPlacesOpenOrders(t *testing.T) {
+	w := newWorld(t)
+	key := "shopify:shop:" + w.splitSale()
+	w.steps("orders", func(cursor string) (connections.Page, error) {
+		return w.adapter().OpenOrders(w.ctx, cursor)
+	})
+	require.False(t, w.queued(taskPlaces, key))
+	w.equal(begun)
+	require.EqualValues(t, 20, w.stock("A", "east").Committed)
+}
