@@ -417,37 +417,6 @@ func TestTheAppIsUninstalled(t *testing.T) {
 	require.Equal(t, "app-uninstalled", all[0].Code)
 }
 
-func TestHoldAndRelease(t *testing.T) {
-	w := newWorld(t)
-	w.watch()
-	sold, err := w.sim.Sell(shopifytest.Sales{Shop: "alpha",
-		Lines: []shopifytest.SaleLine{{SKU: "A"}}})
-	require.NoError(t, err)
-	w.sim.Settle()
-	require.Empty(t, w.work())
-	id := "shopify:shop:" + gid(sold.Orders[0].ID).tail()
-	s, err := w.shops.shop("shop")
-	require.NoError(t, err)
-	holds := func() (n int) {
-		at, err := s.readPlaces(w.ctx, gid(gidOfText(kindOrder, gid(sold.Orders[0].ID).tail())))
-		require.NoError(t, err)
-		for _, g := range at.Groups.Nodes {
-			n += len(g.Holds)
-		}
-		return n
-	}
-	for _, kind := range []string{taskHold, taskHold} {
-		_, err = w.shops.Do(w.ctx, outbox.Task{Kind: kind, Key: id, Connection: "shop"})
-		require.NoError(t, err)
-	}
-	require.Equal(t, 1, holds(), "twice is once")
-	for range 2 {
-		_, err = w.shops.Do(w.ctx, outbox.Task{Kind: taskRelease, Key: id, Connection: "shop"})
-		require.NoError(t, err)
-	}
-	require.Zero(t, holds())
-}
-
 func TestForeignOrdersAreCancelledWithTheirStock(t *testing.T) {
 	for _, by := range []string{"", "amazon"} {
 		w := newWorld(t)

@@ -301,26 +301,45 @@ type holdInput struct {
 	Handle string `json:"handle"`
 }
 
-// hold keeps the open part of an order from leaving.
-func (j *job) hold(ctx context.Context) (outbox.Finish, error) {
+// stockReason is why an order is held whose units are short, and stockHandle that hold.
+const (
+	stockReason = "INVENTORY_OUT_OF_STOCK"
+	stockHandle = ourHandle + "inventory-out-of-stock"
+)
+
+// named is the hold that the task is about. One without a name is named by its reason, so that the
+// event which ends it, and gives the same reason, finds it.
+func (j *job) named() (holdInput, error) {
 	var p struct {
 		Handle string `json:"handle"`
 		Reason string `json:"reason"`
 	}
 	if err := j.payload(&p); err != nil {
-		return outbox.Finish{}, err
+		return holdInput{}, err
 	}
 	if p.Reason == "" {
-		p.Reason = "INVENTORY_OUT_OF_STOCK"
+		p.Reason = stockReason
 	}
 	if p.Handle == "" {
 		p.Handle = strings.ToLower(strings.ReplaceAll(p.Reason, "_", "-"))
 	}
-	at, err := j.groups(ctx)
+	return holdInput{Reason: p.Reason, Handle: ourHandle + strings.TrimPrefix(p.Handle, ourHandle)}, nil
+}
+
+// hold keeps the open part of an order from leaving. A task may come late: an order that has its
+// units by then is not held for them, because nothing would end that hold.
+func (j *job) hold(ctx context.Context) (outbox.Finish, error) {
+	in, err := j.named()
 	if err != nil {
 		return outbox.Finish{}, err
 	}
-	in := holdInput{Reason: p.Reason, Handle: ourHandle + strings.TrimPrefix(p.Handle, ourHandle)}
+	o, at, err := j.groups(ctx)
+	if err != nil {
+		return outbox.Finish{}, err
+	}
+	if in.Handle == stockHandle && !o.Short {
+		return outbox.Finish{}, &outbox.Needless{Why: "the order has its units"}
+	}
 	for i := range at.Groups.Nodes {
 		g := &at.Groups.Nodes[i]
 		if !g.open() || g.holdOf(in.Handle) != "" {
@@ -348,17 +367,18 @@ func (j *job) hold(ctx context.Context) (outbox.Finish, error) {
 	return outbox.Finish{}, nil
 }
 
-// groups reads the fulfilment orders of the task's order.
-func (j *job) groups(ctx context.Context) (*placesTree, error) {
+// groups reads the task's order and its fulfilment orders.
+func (j *job) groups(ctx context.Context) (*orders.Order, *placesTree, error) {
 	o, err := j.load(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	id, err := j.there(o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return j.readPlaces(ctx, id)
+	at, err := j.readPlaces(ctx, id)
+	return o, at, err
 }
 
 // holdOf is the hold of a handle that we placed.
@@ -371,17 +391,26 @@ func (g *groupTree) holdOf(handle string) gid {
 	return ""
 }
 
-// release takes our holds away, and nobody else's. What is not held is released.
+// release takes one hold of ours away: the one that the task names, so that no other reason to wait
+// ends with it, and nobody else's. What is not held is released. An order that is short again by
+// then stays held.
 func (j *job) release(ctx context.Context) (outbox.Finish, error) {
-	at, err := j.groups(ctx)
+	name, err := j.named()
 	if err != nil {
 		return outbox.Finish{}, err
+	}
+	o, at, err := j.groups(ctx)
+	if err != nil {
+		return outbox.Finish{}, err
+	}
+	if name.Handle == stockHandle && o.Short {
+		return outbox.Finish{}, &outbox.Needless{Why: "the order is short again"}
 	}
 	for i := range at.Groups.Nodes {
 		g := &at.Groups.Nodes[i]
 		var holds []gid
 		for _, h := range g.Holds {
-			if h.Ours && strings.HasPrefix(h.Handle, ourHandle) {
+			if h.Ours && h.Handle == name.Handle {
 				holds = append(holds, h.ID)
 			}
 		}
