@@ -3,6 +3,7 @@ package shopify
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -43,26 +44,68 @@ func (p *pusher) Push(ctx context.Context, slots []publish.Slot, pushes []publis
 	if err != nil {
 		return nil, err
 	}
-	answers := make([]error, len(pushes))
-	var deltas, sets []int
+	batch := pushing{s, p.all.cfg.Store, slots, pushes, make([]error, len(pushes))}
+	var active, inactive []int
 	for i := range pushes {
 		if pushes[i].Activate {
-			if err := s.activate(ctx, &slots[i], &pushes[i]); err != nil {
-				answers[i] = err
-				continue
-			}
+			inactive = append(inactive, i)
+		} else {
+			active = append(active, i)
 		}
-		if pushes[i].Set {
+	}
+	batch.apply(ctx, active) // a fall must not wait for activations
+	batch.activateAll(ctx, inactive)
+	return batch.answers, nil
+}
+
+// apply sends pushes to levels that are active.
+func (b *pushing) apply(ctx context.Context, at []int) {
+	var deltas, sets []int
+	for _, i := range at {
+		if b.pushes[i].Set {
 			sets = append(sets, i)
 		} else {
 			deltas = append(deltas, i)
 		}
 	}
-	batch := pushing{s, p.all.cfg.Store, slots, pushes, answers}
-	batch.sendDeltas(ctx, deltas)
+	b.sendDeltas(ctx, deltas)
 	// What is compared can be sent again in any company: applied already, it is stale.
-	batch.send(ctx, sets, batch.set)
-	return answers, nil
+	b.send(ctx, sets, b.set)
+}
+
+const (
+	// maxActivations is how many levels one call of Push activates, each by a mutation of its own:
+	// more neither fit the time of a call nor the bucket of a small shop. A full batch takes six
+	// calls, the last row of it being put off five times: before a person would be told.
+	maxActivations = 45
+	// activateGroup is how many are activated before their numbers are sent.
+	activateGroup = 15
+	// activateTime must be left for one more activation and the numbers of its group.
+	activateTime = 4 * time.Second
+	// activateAgain is when what was put off should come again.
+	activateAgain = time.Second
+)
+
+// activateAll activates levels and sends their numbers, a group at a time, so that whatever ends the
+// call leaves few that are active without a number of ours. What there is no time for is answered as
+// not sent and to come again; nothing has happened to it.
+func (b *pushing) activateAll(ctx context.Context, at []int) {
+	putOff := later(b.every(activateAgain), "not sent: other levels were activated before")
+	most := min(len(at), maxActivations)
+	for group := range slices.Chunk(at[:most], activateGroup) {
+		var ready []int
+		for _, i := range group {
+			if !fits(ctx, b.client.cfg.Now(), activateTime) {
+				b.answers[i] = putOff
+			} else if err := b.activate(ctx, &b.slots[i], &b.pushes[i]); err != nil {
+				b.answers[i] = err
+			} else {
+				ready = append(ready, i)
+			}
+		}
+		b.apply(ctx, ready)
+	}
+	b.fail(at[most:], putOff)
 }
 
 // activate makes the level of a slot one that has a quantity. It keeps the one it had, if it was
