@@ -138,7 +138,7 @@ func (c *Core) makeShops() (err error) {
 		return wrap("shopify", err)
 	}
 	c.hook, err = shopify.NewHook(shopify.HookConfig{
-		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Now: c.cfg.Now,
+		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Mapping: c.index, Now: c.cfg.Now,
 		Logger: c.cfg.Logger, Metrics: c.cfg.Registry,
 	})
 	c.kinds = connections.Kinds{
