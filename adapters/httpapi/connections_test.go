@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"holdfast/adapters/connections"
+	"holdfast/adapters/orders"
 	"holdfast/adapters/records"
 	"holdfast/adapters/records/recordstest"
 	"holdfast/adapters/routing"
@@ -59,6 +60,10 @@ type noOrders struct{}
 
 func (noOrders) Find(context.Context, string) (string, error) {
 	return "", codedError{code: "unknown-order"}
+}
+
+func (noOrders) Get(context.Context, string) (orders.Order, error) {
+	return orders.Order{}, codedError{code: "unknown-order"}
 }
 
 const shopDocument = `{"kind":"shopify","endpoint":"https://shop.example","account":"shop.example",
