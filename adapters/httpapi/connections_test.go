@@ -50,20 +50,25 @@ func newCore(t *testing.T) *core {
 		cfg.Health = func(ctx context.Context, id string) (connections.Health, error) {
 			return connections.HealthOf(ctx, c.board, store, id)
 		}
-		cfg.Tracer = &trace.Tracer{Store: store, Orders: noOrders{}, Kinds: func() []string { return nil },
+		cfg.Tracer = &trace.Tracer{Store: store, Orders: oneOrder{}, Kinds: func() []string { return nil },
 			Systems: func() []string { return nil }}
 	})
 	return c
 }
 
-type noOrders struct{}
+// oneOrder is a book with one order, o1, in it.
+type oneOrder struct{}
 
-func (noOrders) Find(context.Context, string) (string, error) {
+func (oneOrder) Find(context.Context, string) (string, error) {
 	return "", codedError{code: "unknown-order"}
 }
 
-func (noOrders) Get(context.Context, string) (orders.Order, error) {
-	return orders.Order{}, codedError{code: "unknown-order"}
+func (oneOrder) Get(_ context.Context, id string) (orders.Order, error) {
+	if id != "o1" {
+		return orders.Order{}, codedError{code: "unknown-order"}
+	}
+	return orders.Order{ID: id, Name: "#1001", State: "open", Timeline: []orders.Moment{{
+		At: time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC), What: "received"}}}, nil
 }
 
 const shopDocument = `{"kind":"shopify","endpoint":"https://shop.example","account":"shop.example",
