@@ -70,7 +70,7 @@ func (w *world) meddle(r *rand.Rand, i int) {
 	case 3:
 		_, err = w.book.Cancel(w.ctx, id, CancelRequest{By: "erp", Reason: "OTHER"})
 	case 4:
-		_, err = w.book.Assign(w.ctx, id, []Assigned{{Ref: ref, Qty: units[0].Qty, Location: place}})
+		_, err = w.book.Assign(w.ctx, id, []Assigned{{Ref: ref, Qty: units[0].Qty, Location: place}}, true)
 	case 5:
 		sku, at := []string{"A", "B", "C"}[r.IntN(3)], places[r.IntN(3)]
 		w.stock(at, sku, r.Int64N(8))

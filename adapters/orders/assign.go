@@ -23,10 +23,13 @@ type Assigned struct {
 // where the allocation is. An assignment to a location that is not ours is a location "", and an
 // exception.
 //
-// It fails with unknown-order, or with the store's error.
-func (b *Book) Assign(ctx context.Context, id string, all []Assigned) (Order, error) {
+// Where there is no room to follow, the units that are in the way may be those of another order that
+// is guessed to be there. So nothing happens, and it fails with no-room, unless it is firm: then a
+// person decides. It fails with unknown-order, or with the store's error.
+func (b *Book) Assign(ctx context.Context, id string, all []Assigned, firm bool) (Order, error) {
 	return b.change(ctx, id, func(d *draft) error {
 		d.by = d.home.ID
+		missing := false
 		for i := range d.o.Lines {
 			l := &d.o.Lines[i]
 			if l.SKU == "" || l.Unmapped != "" {
@@ -43,11 +46,24 @@ func (b *Book) Assign(ctx context.Context, id string, all []Assigned) (Order, er
 				d.lead(l, want, all)
 				continue
 			}
-			if err := d.follow(l, want); err != nil {
+			lack, err := d.follow(l, want)
+			if err != nil {
 				return err
 			}
+			if lack > 0 && !firm {
+				return &Error{code: "no-room", detail: "there is no room for " + l.SKU + " of " + id +
+					" where it is to leave from"}
+			}
+			missing = missing || lack > 0
 		}
-		if slices.ContainsFunc(all, func(a Assigned) bool { return a.Location == "" }) {
+		foreign := slices.ContainsFunc(all, func(a Assigned) bool { return a.Location == "" })
+		if !missing && !foreign {
+			if err := exceptions.Clear(ctx, b.Store, &d.tx, placeTrace(id), d.now); err != nil {
+				return err
+			}
+			d.moved = d.moved || !d.tx.Empty()
+		}
+		if foreign {
 			d.moved = true
 			return d.raise(exceptions.Exception{Trace: "assigned:" + id, Class: exceptions.Data,
 				Code: "unmapped-location", Flow: "F3", Actions: []string{"map", "resolve"},
@@ -119,11 +135,12 @@ func (d *draft) sentFrom(l *Line, location string) (n int64) {
 	return n
 }
 
-// follow transfers the allocation of a line to where it is to leave from. Units for which there is
-// no room stay where they are promised, and a person decides: the home would ship what is not
-// there.
-func (d *draft) follow(l *Line, want []Placed) error {
-	missing := int64(0)
+func placeTrace(order string) string { return "place:" + order }
+
+// follow transfers the allocation of a line to where it is to leave from, and says for how many units
+// there is no room. Those stay where they are promised, and a person decides: the home would ship what
+// is not there.
+func (d *draft) follow(l *Line, want []Placed) (missing int64, err error) {
 	for _, p := range want {
 		lack := p.Qty
 		for _, h := range d.linesOf(l) {
@@ -134,7 +151,7 @@ func (d *draft) follow(l *Line, want []Placed) error {
 				from := h.places[i].location
 				n, err := d.transfer(l, n, from, p.Location, min(lack, d.spare(l, h, want, from)))
 				if err != nil {
-					return err
+					return 0, err
 				}
 				lack -= n
 			}
@@ -144,10 +161,10 @@ func (d *draft) follow(l *Line, want []Placed) error {
 		}
 	}
 	if missing == 0 {
-		return nil
+		return 0, nil
 	}
 	d.moved = true
-	return d.raise(exceptions.Exception{Trace: "place:" + d.o.ID, Class: exceptions.Stock,
+	return missing, d.raise(exceptions.Exception{Trace: placeTrace(d.o.ID), Class: exceptions.Stock,
 		Code: "no-stock-there", Flow: "F3", Actions: []string{"wait", "move", "cancel"},
 		Detail: "Units of " + l.SKU + " are to leave from a location that has none free."})
 }

@@ -43,7 +43,7 @@ type Error struct {
 	detail string
 }
 
-// Code names the outcome: unknown-order, invalid, not-master, wrong-state, busy.
+// Code names the outcome: unknown-order, invalid, not-master, wrong-state, no-room, busy.
 func (e *Error) Code() string { return e.code }
 
 // At names the member of the request that it is about; empty for the whole.
@@ -87,6 +87,7 @@ type draft struct {
 	first  []outbox.Task               // Delivery.First; somebody else may have queued them before
 	said   []queued                    // tasks of this draft, so that none is queued twice
 	mapped map[mapping.Ref]mapping.Row // what only the store knew; empty: not even that
+	unsure bool                        // units are counted at a location that is only a guess
 }
 
 // now is cut to what a record keeps.

@@ -58,10 +58,11 @@ func (d *draft) count(l *Line, place string) error {
 	}
 	want := l.ToShip + l.HomeSent + l.Gone
 	if want > have {
-		at, err := d.counting(l, want-have)
+		at, sure, err := d.counting(l, want-have)
 		if err != nil {
 			return err
 		}
+		d.unsure = d.unsure || !sure
 		if !l.Shown {
 			if err := d.tally(l, at, have-want); err != nil {
 				return err
@@ -88,18 +89,19 @@ func (d *draft) count(l *Line, place string) error {
 }
 
 // counting is where the home has taken units of a line: from its pin, or where a package of the
-// home's has left, or as guessed.
-func (d *draft) counting(l *Line, qty int64) (string, error) {
+// home's has left, or, and then it is not sure, as guessed.
+func (d *draft) counting(l *Line, qty int64) (at string, sure bool, err error) {
 	if l.Location != "" {
-		return l.Location, nil
+		return l.Location, true, nil
 	}
 	for i := range d.o.Shipments {
 		if s := &d.o.Shipments[i]; s.By == d.home.ID && s.Location != "" && !s.Off &&
 			sentBy(d.o.Shipments[i:i+1], l.Ref) > 0 {
-			return s.Location, nil
+			return s.Location, true, nil
 		}
 	}
-	return d.guess(l, qty)
+	at, err = d.guess(l, qty)
+	return at, d.home.Places < 2, err
 }
 
 // counted moves what is counted of a line at a location.

@@ -247,10 +247,14 @@ func (d *draft) enqueue(kind, connection, part string, more map[string]any) {
 // queue writes the tasks. Those of an order that is new here cannot be there already; of the others
 // one may be, because the same was said before, and then it is as it is, or brought up to date.
 func (d *draft) queue() error {
+	if kind := assigns[d.home.Kind]; d.unsure && kind != "" {
+		d.tasks = append(d.tasks, outbox.Task{Kind: kind, Connection: d.home.ID, Key: d.o.ID,
+			CreatedAt: d.now, Trace: d.o.ID, Flow: "F3"})
+	}
 	for _, t := range d.tasks {
 		var err error
 		switch {
-		case d.fresh:
+		case d.fresh && !anew[t.Kind]:
 			outbox.Enqueue(&d.tx, t)
 		case anew[t.Kind]:
 			err = outbox.Again(d.ctx, d.b.Store, &d.tx, t)
@@ -271,7 +275,12 @@ func (d *draft) queue() error {
 
 // anew are the kinds of task that say how it is now, and so are due again when that has changed.
 var anew = map[string]bool{"erp.change": true, "netsuite.change": true, "shopify.hold": true,
-	"shopify.release_hold": true, "shopify.move": true}
+	"shopify.release_hold": true, "shopify.move": true, "shopify.fulfilment_orders": true}
+
+// assigns are the kinds of home that say from where an order leaves, and the task that asks. It is
+// queued in the transaction that counts units where they are only guessed to be: until it is done, what
+// the home shows of their SKU proves nothing.
+var assigns = map[string]string{"shopify": "shopify.fulfilment_orders"}
 
 // after is the task that must be done first: an order is made where it is to be changed.
 func (d *draft) after(kind, connection string) string {

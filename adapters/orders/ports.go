@@ -30,6 +30,7 @@ type Account struct {
 	TestOrders bool          // take orders that are marked as a test
 	NotStock   []string      // patterns of path.Match for SKUs of theirs that are no stock
 	Placement  Placement     // who decides from where its orders leave
+	Places     int           // locations of its own that are ours too
 	Into       []string      // connections that get its orders as their own
 	Closed     time.Duration // how long a closed order stays in memory; 0: DefaultArchiveAfter
 }

@@ -69,7 +69,9 @@ func (w *worker) read(ctx context.Context, outlet Outlet, list []*gathered) erro
 	return w.write(ctx, findings)
 }
 
-// write writes findings in one Tx. One that cannot be written as it is, is left out.
+// write writes findings in one Tx. One that cannot be written as it is, is left out: also when the
+// tally has moved since, because a sale that was counted elsewhere by guess now stands here, and what
+// was read shows it.
 func (w *worker) write(ctx context.Context, list []*finding) error {
 	for len(list) > 0 {
 		var tx records.Tx
@@ -80,6 +82,8 @@ func (w *worker) write(ctx context.Context, list []*finding) error {
 			}
 			tx.Do(x.ops...)
 			opOf = append(opOf, slices.Repeat([]int{i}, len(x.ops))...)
+			tx.Look(records.Tallies, x.slot.ID, x.one.tallyAt)
+			writeOf = append(writeOf, i)
 			tx.Replace(x.slot.Record(&tx), x.one.version)
 			writeOf = append(writeOf, i)
 			if len(x.ops) > 0 || !x.one.facts.Slot.Known {

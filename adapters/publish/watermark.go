@@ -13,7 +13,7 @@ import (
 // sales, or come after it. It fails with the store's error.
 func Advance(ctx context.Context, r records.Reader, tx *records.Tx, connection string,
 	to time.Time) error {
-	key := connection + watermarkFeed
+	key := WatermarkKey(connection)
 	old, _, err := r.Get(ctx, records.Cursors, key)
 	if err != nil || to.UnixMilli() <= old.Value {
 		return err
@@ -47,3 +47,6 @@ func lookKey(slotID string) (key string, ok bool) {
 	connection, rest, ok := strings.Cut(slotID, "/")
 	return connection + lookFeed + rest, ok
 }
+
+// WatermarkKey is that of the record of a connection's watermark, among the cursors.
+func WatermarkKey(connection string) string { return connection + watermarkFeed }

@@ -65,6 +65,13 @@ func (j *job) places(ctx context.Context) (outbox.Finish, error) {
 	return outbox.Finish{}, j.assign(ctx, id, j.t.Key)
 }
 
+// An order that is guessed to be where another one needs the room is put right by its own task, as
+// soon as the shop has told of it. What has no room after all of roomPatience is for a person.
+const (
+	roomPatience = 10 * time.Minute
+	roomWait     = 5 * time.Second
+)
+
 // assign reads the fulfilment orders and tells the book. An order that is a document of ours, or
 // that is not known here, is none of the shop's.
 func (j *job) assign(ctx context.Context, id gid, order string) error {
@@ -93,7 +100,13 @@ func (j *job) assign(ctx context.Context, id gid, order string) error {
 		}
 	}
 	if len(all) > 0 {
-		if _, err := j.all.cfg.Book.Assign(ctx, order, all); err != nil {
+		firm := j.all.crowded(order, j.every(roomPatience))
+		_, err := j.all.cfg.Book.Assign(ctx, order, all, firm)
+		if coded, ok := err.(interface{ Code() string }); ok && coded.Code() == "no-room" {
+			return &outbox.Later{After: j.every(roomWait), Why: err.Error()}
+		}
+		j.all.uncrowded(order)
+		if err != nil {
 			return unknownOrder(err)
 		}
 	}

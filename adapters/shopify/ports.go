@@ -15,7 +15,7 @@ type Book interface {
 	Get(ctx context.Context, id string) (orders.Order, error)
 	Receive(ctx context.Context, v orders.Delivery, s orders.Snapshot) (orders.Receipt, error)
 	Attach(ctx context.Context, id string, a orders.Attachment) (orders.Order, error)
-	Assign(ctx context.Context, id string, all []orders.Assigned) (orders.Order, error)
+	Assign(ctx context.Context, id string, all []orders.Assigned, firm bool) (orders.Order, error)
 	Hold(ctx context.Context, id, why string, on bool) (orders.Order, error)
 }
 

@@ -36,7 +36,30 @@ type Shops struct {
 	mu  struct {
 		sync.Mutex
 		all map[string]*shop
+		// crowd has since when an order has waited for room where it is to leave from; a new leader
+		// begins anew. An order is in it only while its task is not done.
+		crowd map[string]time.Time
 	}
+}
+
+// crowded reports whether an order has waited for room for as long as it may; it begins to wait with
+// the first call.
+func (s *Shops) crowded(order string, most time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.cfg.Now()
+	since, ok := s.mu.crowd[order]
+	if !ok {
+		s.mu.crowd[order] = now
+		return false
+	}
+	return now.Sub(since) >= most
+}
+
+func (s *Shops) uncrowded(order string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.mu.crowd, order)
 }
 
 // shop is one connection under one version of its document.
@@ -55,7 +78,7 @@ func New(cfg Config) (*Shops, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Shops{cfg: cfg}
-	s.mu.all = make(map[string]*shop)
+	s.mu.all, s.mu.crowd = make(map[string]*shop), make(map[string]time.Time)
 	return s, nil
 }
 

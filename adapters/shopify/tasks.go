@@ -38,3 +38,6 @@ var ReadKinds = []string{taskPlaces, taskRead, taskReturns, taskOwner, taskProdu
 type ownerPayload struct {
 	ID gid `json:"id"`
 }
+
+// PlacesTask reports whether a task of a kind reads from where an order is to leave.
+func PlacesTask(kind string) bool { return kind == taskPlaces }

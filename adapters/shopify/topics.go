@@ -89,10 +89,6 @@ func takeOrder(ctx context.Context, d *delivery) (string, error) {
 	}
 	in := echoes{d.h.cfg.Book, d.h.cfg.Mapping}
 	v := orders.Delivery{Connection: d.acc.id, Topic: d.w.Topic, ID: d.w.ID}
-	several := len(d.acc.locations) > 1 // with one location there is nothing to place
-	if several && r.snap.Of == "" && toLeave(&r.snap) {
-		v.First = []outbox.Task{d.task(taskPlaces, d.orderKey(home), "")}
-	}
 	got, err := in.receive(ctx, v, r.snap)
 	switch {
 	case err != nil && isNo(err):
@@ -102,16 +98,7 @@ func takeOrder(ctx context.Context, d *delivery) (string, error) {
 	case got.Ignored != "":
 		return outIgnored, nil
 	}
-	if key := d.orderKey(home); len(v.First) == 0 && several && toLeave(&r.snap) && got.Order == key &&
-		(got.New || got.Seen || got.Old) {
-		// It said that it was made by us, and was not: only the book knew. The task is made by a second
-		// transaction: if the process dies before it, or nobody knows whether the first was written, the
-		// delivery is not answered. It comes again, and the order is Seen or Old.
-		err = d.ensure(ctx, d.task(taskPlaces, key, ""))
-	}
 	switch {
-	case err != nil:
-		return "", err
 	case got.Seen || got.Old:
 		return outSeen, nil
 	case len(r.complaints) > 0:

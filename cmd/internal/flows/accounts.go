@@ -82,7 +82,7 @@ func (a *accounts) of(entry *connections.Entry) orders.Account {
 		Version: entry.Version, OrdersFrom: entry.OrdersFrom, Began: began,
 		TestOrders: s.TestOrders, NotStock: s.NotStock,
 		Placement: orders.Placement(s.Placement), Into: s.Into,
-		Closed: time.Duration(s.ArchiveAfter) * time.Millisecond,
+		Closed: time.Duration(s.ArchiveAfter) * time.Millisecond, Places: len(entry.Locations),
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -3,35 +3,46 @@ package flows
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"holdfast/adapters/mapping"
 	"holdfast/adapters/orders"
 	"holdfast/adapters/outbox"
 	"holdfast/adapters/publish"
 	"holdfast/adapters/records"
+	"holdfast/adapters/shopify"
 )
 
-// busy follows the calls of ours that have begun and not ended: what one did over there is not in the
-// tallies before its task is done, so that a difference in a slot of its order says nothing yet.
+// busy follows what makes a difference in a slot say nothing yet: calls of ours that have begun and not
+// ended, because what one did over there is not in the tallies before its task is done; and orders of
+// which we have not read from where they leave, because until then they are counted at a guess.
 type busy struct {
 	store     records.Store
 	orders    *orders.Book
 	mapping   *mapping.Index
 	executors map[string]outbox.Executor
-	mu        struct {
+	// connections lists those whose slots are asked about.
+	connections func() []string
+	mu          struct {
 		sync.Mutex
 		ready bool
-		calls map[string]call // by the task's id
+		calls map[string]*call     // by the task's id
+		marks map[string]time.Time // watermarks: how much of the log is in calls
 	}
 }
 
-type call struct{ connection, order string }
+// call is a task that is not done. skus are those of its order; nil until they are asked for.
+type call struct {
+	connection, order string
+	skus              []string
+}
 
 // Run follows the tasks until ctx ends. Its error is ctx's, or the store's.
 func (b *busy) Run(ctx context.Context) error {
-	watch := b.store.Watch(records.Tasks)
+	watch := b.store.Watch(records.Tasks, records.Cursors)
 	defer watch.Close()
 	for {
 		changes, lost, err := watch.Next(ctx)
@@ -44,15 +55,29 @@ func (b *busy) Run(ctx context.Context) error {
 			}
 		}
 		for i := range changes {
-			b.learn(&changes[i].Record, changes[i].Gone)
+			if r := &changes[i].Record; r.Table == records.Cursors {
+				b.mark(r)
+			} else {
+				b.learn(r, changes[i].Gone)
+			}
 		}
 	}
 }
 
 func (b *busy) readAll(ctx context.Context) error {
 	b.mu.Lock()
-	b.mu.ready, b.mu.calls = false, map[string]call{}
+	b.mu.ready, b.mu.calls, b.mu.marks = false, map[string]*call{}, map[string]time.Time{}
 	b.mu.Unlock()
+	// The marks first: what they prove must be among the tasks that are then read.
+	for _, a := range b.connections() {
+		row, ok, err := b.store.Get(ctx, records.Cursors, publish.WatermarkKey(a))
+		if err != nil {
+			return err
+		}
+		if ok {
+			b.mark(&row)
+		}
+	}
 	for kind := range b.executors {
 		for after, more := "", true; more; {
 			rows, next, err := b.store.List(ctx, records.Tasks, kind+":", after, records.MaxList)
@@ -78,49 +103,75 @@ func (b *busy) learn(r *records.Record, gone bool) {
 	if b.executors[kind] == nil {
 		return
 	}
-	c, called := call{}, false
+	var c *call
 	if state := outbox.State(r.State); !gone && (state == outbox.Running || state == outbox.Queued ||
 		state == outbox.Failed) {
 		t, err := records.Decode[outbox.Task](*r)
-		called = err == nil && (state == outbox.Running || t.Unknown)
-		c = call{t.Connection, t.Key}
+		asks := shopify.PlacesTask(t.Kind) && state != outbox.Failed
+		if err == nil && (state == outbox.Running || t.Unknown || asks) {
+			c = &call{connection: t.Connection, order: t.Key}
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if called {
+	if c != nil {
 		b.mu.calls[r.Key] = c
 	} else {
 		delete(b.mu.calls, r.Key)
 	}
 }
 
-// Busy reports whether a call that has not ended may have changed a slot, or an order waits for its
-// mapping: then what it took there is in no tally yet. It fails with the store's error.
-func (b *busy) Busy(ctx context.Context, s *publish.Slot) (bool, error) {
+// mark takes over a watermark.
+func (b *busy) mark(r *records.Record) {
 	b.mu.Lock()
-	if !b.mu.ready {
+	defer b.mu.Unlock()
+	b.mu.marks[r.Key] = time.UnixMilli(r.Value)
+}
+
+// Busy reports whether something that has not ended may have changed a slot, or what we count there.
+// What a watermark proves may have made tasks just now: while the log was not followed up to there,
+// every slot is busy. So is one whose item an order waits for: what it took there is in no tally yet. It fails with the store's error.
+func (b *busy) Busy(ctx context.Context, s *publish.Slot) (bool, error) {
+	key := publish.WatermarkKey(s.Connection)
+	row, ok, err := b.store.Get(ctx, records.Cursors, key)
+	if err != nil {
+		return false, err
+	}
+	b.mu.Lock()
+	if !b.mu.ready || ok && b.mu.marks[key].Before(time.UnixMilli(row.Value)) {
 		b.mu.Unlock()
 		return true, nil
 	}
-	var about []string
+	var about []*call
 	for _, c := range b.mu.calls {
-		if c.connection == s.Connection {
-			about = append(about, c.order)
+		if c.connection != s.Connection {
+			continue
+		}
+		if c.skus == nil {
+			about = append(about, c)
+		} else if slices.Contains(c.skus, s.SKU) {
+			b.mu.Unlock()
+			return true, nil
 		}
 	}
 	b.mu.Unlock()
-	for _, id := range about {
-		o, err := b.orders.Get(ctx, id)
+	for _, c := range about {
+		o, err := b.orders.Get(ctx, c.order)
 		if err != nil {
 			if coded, ok := errors.AsType[*orders.Error](err); !ok || coded.Code() != unknownOrder {
 				return false, err
 			}
 			continue // a task that is about no order changes no stock
 		}
+		skus := []string{}
 		for _, l := range o.Lines {
-			if l.SKU == s.SKU {
-				return true, nil
-			}
+			skus = append(skus, l.SKU)
+		}
+		b.mu.Lock()
+		c.skus = skus
+		b.mu.Unlock()
+		if slices.Contains(skus, s.SKU) {
+			return true, nil
 		}
 	}
 	return b.waits(ctx, s)

@@ -163,8 +163,8 @@ func (c *Core) makeTasks() (err error) {
 	if err != nil {
 		return wrap("tasks", err)
 	}
-	c.busy = &busy{store: c.cfg.Store, orders: c.orders, mapping: c.index,
-		executors: executors}
+	c.busy = &busy{store: c.cfg.Store, orders: c.orders, mapping: c.index, executors: executors,
+		connections: c.ids}
 	c.tasks = outbox.NewDesk(outbox.DeskConfig{Store: c.cfg.Store, Now: c.cfg.Now, Gate: c.registry,
 		Executors: executors, ReadKinds: shopify.ReadKinds})
 	c.exceptions = exceptions.NewDesk(c.cfg.Store, c.tasks, c.cfg.Now)
@@ -209,18 +209,21 @@ func (c *Core) Serve(to *httpapi.Config) {
 	to.Webhooks = webhooks{c.hook, c.ready}
 	to.Tracer = &trace.Tracer{
 		Store: c.cfg.Store, Orders: c.orders, Events: c.cfg.Events,
-		Systems: func() (ids []string) {
-			for _, e := range c.registry.Entries() {
-				ids = append(ids, e.ID)
-			}
-			return ids
-		},
+		Systems: c.ids,
 		Kinds: func() []string {
 			kinds := append(orders.TaskKinds(), shopify.TaskKinds...)
 			slices.Sort(kinds)
 			return slices.Compact(kinds)
 		},
 	}
+}
+
+// ids lists the connections.
+func (c *Core) ids() (ids []string) {
+	for _, e := range c.registry.Entries() {
+		ids = append(ids, e.ID)
+	}
+	return ids
 }
 
 // Follow keeps this node's memory equal to the records until ctx ends: every node must do it. A part

@@ -28,7 +28,7 @@ func (f *findings) count(format string, args ...any) {
 
 // err joins what does not hold; of many only the first ones.
 func (f *findings) err() error {
-	const most = 25
+	const most = 80
 	if n := len(f.faults); n > most {
 		return errors.Join(append(f.faults[:most:most], fmt.Errorf("and %d more", n-most))...)
 	}
