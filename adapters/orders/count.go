@@ -70,6 +70,7 @@ func (d *draft) count(l *Line, place string) error {
 		}
 		l.Shown = false
 		l.counted(at, want-have)
+		d.countSent(l)
 		return nil
 	}
 	l.Shown = false
@@ -85,7 +86,32 @@ func (d *draft) count(l *Line, place string) error {
 		l.counted(at, -n)
 		have -= n
 	}
+	d.countSent(l)
 	return nil
+}
+
+// countSent counts units that the home has sent where it has sent them from: it had taken them out
+// there, whatever was guessed before, and no longer says so among what is to leave.
+func (d *draft) countSent(l *Line) {
+	for i := range d.o.Shipments {
+		to := d.o.Shipments[i].Location
+		if d.o.Shipments[i].By != d.home.ID || to == "" {
+			continue
+		}
+		for k := len(l.Counted) - 1; k >= 0; k-- {
+			from := l.Counted[k].Location
+			n := min(d.sentFrom(l, to)-l.countedAt(to), l.countedAt(from)-d.sentFrom(l, from))
+			if n <= 0 || from == to {
+				continue
+			}
+			back := len(d.back)
+			d.tally(l, from, n)
+			d.tally(l, to, -n)
+			d.back = d.back[:back] // nothing was put back: it only stood elsewhere
+			l.counted(from, -n)
+			l.counted(to, n)
+		}
+	}
 }
 
 // counting is where the home has taken units of a line: from its pin, or where a package of the

@@ -2,6 +2,7 @@ package storm
 
 import (
 	"context"
+	"fmt"
 	"net/url"
 )
 
@@ -30,7 +31,7 @@ func (s *storm) checkEchoes(ctx context.Context, f *findings) error {
 	if err != nil {
 		return err
 	}
-	pushes, sums := map[place]int{}, map[place]int64{}
+	pushes, told := map[place]int{}, map[place]string{}
 	applied := 0
 	for _, e := range changes {
 		if e.State != "available" {
@@ -38,13 +39,13 @@ func (s *storm) checkEchoes(ctx context.Context, f *findings) error {
 		}
 		applied++
 		pushes[place{e.SKU, e.Location}]++
-		sums[place{e.SKU, e.Location}] += e.Delta
+		told[place{e.SKU, e.Location}] += fmt.Sprintf(" %+d at %s", e.Delta, e.At.Format("05.000"))
 	}
 	for at, n := range pushes {
 		if at.location == theirs {
-			f.wrong("echo: %d pushes of %s, sum %d, where the shop is the master", n, at.sku, sums[at])
+			f.wrong("echo: %d pushes of %s,%s, where the shop is the master", n, at.sku, told[at])
 		} else if most := s.books.touched[at]; n > most {
-			f.wrong("echo: %d pushes of %s, sum %d, for %d causes", n, at.sku, sums[at], most)
+			f.wrong("echo: %d pushes of %s,%s, for %d causes", n, at.sku, told[at], most)
 		}
 	}
 	f.count("echoes: 0; %d changes of ours at %d slots", applied, len(pushes))

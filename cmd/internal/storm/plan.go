@@ -151,12 +151,12 @@ func (p *plan) do(ctx context.Context, f fate) error {
 
 // editStock changes a number in the admin, at either location.
 func (p *plan) editStock(ctx context.Context) error {
-	sku, place := skuOf(p.r.IntN(p.s.cfg.skus())), theirs
+	i, place := p.r.IntN(p.s.cfg.skus()), theirs
 	if p.r.IntN(2) == 0 {
 		place = ours
 	}
-	by := 1 + p.r.Int64N(5)
-	if p.r.IntN(2) == 0 {
+	sku, by := skuOf(i), 1+p.r.Int64N(5)
+	if p.r.IntN(2) == 0 && (place == ours || !scarce(i)) {
 		by = -by
 	}
 	p.s.books.edit(sku, place, by)
