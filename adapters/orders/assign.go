@@ -24,12 +24,14 @@ type Assigned struct {
 // exception.
 //
 // Where there is no room to follow, the units that are in the way may be those of another order that
-// is guessed to be there. So nothing happens, and it fails with no-room, unless it is firm: then a
-// person decides. It fails with unknown-order, or with the store's error.
+// is guessed to be there, or be added over there and not counted yet. So it fails with no-room, unless
+// it is firm: then a person decides. Where the home has the units is noted in any case, and as many as
+// there is room for have followed. It fails with unknown-order, or with the store's error.
 func (b *Book) Assign(ctx context.Context, id string, all []Assigned, firm bool) (Order, error) {
-	return b.change(ctx, id, func(d *draft) error {
-		d.by = d.home.ID
-		missing := false
+	var missing string
+	o, err := b.change(ctx, id, func(d *draft) error {
+		d.by, missing = d.home.ID, ""
+		d.moved, d.o.Guessed = d.moved || d.o.Guessed, false
 		for i := range d.o.Lines {
 			l := &d.o.Lines[i]
 			if l.SKU == "" || l.Unmapped != "" {
@@ -50,27 +52,44 @@ func (b *Book) Assign(ctx context.Context, id string, all []Assigned, firm bool)
 			if err != nil {
 				return err
 			}
-			if lack > 0 && !firm {
-				return &Error{code: "no-room", detail: "there is no room for " + l.SKU + " of " + id +
-					" where it is to leave from"}
+			if lack > 0 {
+				missing = l.SKU
 			}
-			missing = missing || lack > 0
 		}
-		foreign := slices.ContainsFunc(all, func(a Assigned) bool { return a.Location == "" })
-		if !missing && !foreign {
-			if err := exceptions.Clear(ctx, b.Store, &d.tx, placeTrace(id), d.now); err != nil {
-				return err
-			}
-			d.moved = d.moved || !d.tx.Empty()
-		}
-		if foreign {
-			d.moved = true
-			return d.raise(exceptions.Exception{Trace: "assigned:" + id, Class: exceptions.Data,
-				Code: "unmapped-location", Flow: "F3", Actions: []string{"map", "resolve"},
-				Detail: "The order is to leave from a location that is mapped to none of ours."})
-		}
-		return nil
+		return d.placed(all, missing, firm)
 	})
+	if err == nil && missing != "" && !firm {
+		err = &Error{code: "no-room", detail: "there is no room for " + missing + " of " + id +
+			" where it is to leave from"}
+	}
+	return o, err
+}
+
+// placed tells a person what cannot leave from where the home has assigned it, or that it now can.
+func (d *draft) placed(all []Assigned, missing string, firm bool) error {
+	trace := "place:" + d.o.ID
+	foreign := slices.ContainsFunc(all, func(a Assigned) bool { return a.Location == "" })
+	switch {
+	case foreign:
+		d.moved = true
+		if err := d.raise(exceptions.Exception{Trace: "assigned:" + d.o.ID, Class: exceptions.Data,
+			Code: "unmapped-location", Flow: "F3", Actions: []string{"map", "resolve"},
+			Detail: "The order is to leave from a location that is mapped to none of ours."}); err != nil {
+			return err
+		}
+	case missing == "":
+		if err := exceptions.Clear(d.ctx, d.b.Store, &d.tx, trace, d.now); err != nil {
+			return err
+		}
+		d.moved = d.moved || !d.tx.Empty()
+	}
+	if missing == "" || !firm {
+		return nil
+	}
+	d.moved = true
+	return d.raise(exceptions.Exception{Trace: trace, Class: exceptions.Stock,
+		Code: "no-stock-there", Flow: "F3", Actions: []string{"wait", "move", "cancel"},
+		Detail: "Units of " + missing + " are to leave from a location that has none free."})
 }
 
 // assignedTo sums what is assigned of a line by location.
@@ -135,11 +154,8 @@ func (d *draft) sentFrom(l *Line, location string) (n int64) {
 	return n
 }
 
-func placeTrace(order string) string { return "place:" + order }
-
 // follow transfers the allocation of a line to where it is to leave from, and says for how many units
-// there is no room. Those stay where they are promised, and a person decides: the home would ship what
-// is not there.
+// there is no room. Those stay where they are promised.
 func (d *draft) follow(l *Line, want []Placed) (missing int64, err error) {
 	for _, p := range want {
 		lack := p.Qty
@@ -160,13 +176,7 @@ func (d *draft) follow(l *Line, want []Placed) (missing int64, err error) {
 			missing += lack - short
 		}
 	}
-	if missing == 0 {
-		return 0, nil
-	}
-	d.moved = true
-	return missing, d.raise(exceptions.Exception{Trace: placeTrace(d.o.ID), Class: exceptions.Stock,
-		Code: "no-stock-there", Flow: "F3", Actions: []string{"wait", "move", "cancel"},
-		Detail: "Units of " + l.SKU + " are to leave from a location that has none free."})
+	return missing, nil
 }
 
 func (d *draft) shortOf(l *Line) (n int64) {

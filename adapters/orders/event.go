@@ -248,6 +248,7 @@ func (d *draft) enqueue(kind, connection, part string, more map[string]any) {
 // one may be, because the same was said before, and then it is as it is, or brought up to date.
 func (d *draft) queue() error {
 	if kind := assigns[d.home.Kind]; d.unsure && kind != "" {
+		d.o.Guessed = true
 		d.tasks = append(d.tasks, outbox.Task{Kind: kind, Connection: d.home.ID, Key: d.o.ID,
 			CreatedAt: d.now, Trace: d.o.ID, Flow: "F3"})
 	}

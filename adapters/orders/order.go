@@ -35,6 +35,7 @@ type Order struct {
 	Pending     bool             `json:"pending,omitempty"`      // not confirmed by its home
 	Announced   bool             `json:"announced,omitempty"`    // others were told of it
 	Quiet       bool             `json:"quiet,omitempty"`        // off before others were told
+	Guessed     bool             `json:"guessed,omitempty"`      // its home may have it elsewhere
 	Lines       []Line           `json:"lines"`
 	Shipments   []Shipment       `json:"shipments"`
 	Refunds     []Refund         `json:"refunds"`

@@ -39,6 +39,9 @@ type Config struct {
 	// Busy reports whether a call of ours that is not finished may have changed a slot: a difference
 	// there is then not unexplained yet. Default: none.
 	Busy func(ctx context.Context, s *Slot) (bool, error)
+	// Moving reports whether units of the channel's own orders may yet go from one of its slots of the
+	// SKU to another: while they do, slots that differ by opposite amounts are not pushed. May be nil.
+	Moving func(ctx context.Context, s *Slot) (bool, error)
 }
 
 // Stream is the ledger's events.
@@ -84,6 +87,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Healed == nil {
 		c.Healed = func(context.Context, string) {}
+	}
+	if c.Moving == nil {
+		c.Moving = func(context.Context, *Slot) (bool, error) { return false, nil }
 	}
 	if c.Busy == nil {
 		c.Busy = func(context.Context, *Slot) (bool, error) { return false, nil }

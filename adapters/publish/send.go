@@ -26,14 +26,61 @@ func (w *worker) do(ctx context.Context, outlet Outlet, ids []string) error {
 		w.queue.drop(ids[i])
 		if one.plan.Do == Read {
 			reads = append(reads, one)
-		} else {
-			pushes = append(pushes, one)
+			continue
 		}
+		moving, err := w.moving(ctx, one)
+		if err != nil {
+			return err
+		}
+		if moving {
+			w.parked[ids[i]] = w.l.p.cfg.Now().Add(movingWait)
+			continue
+		}
+		pushes = append(pushes, one)
 	}
 	if err := w.push(ctx, outlet, pushes); err != nil {
 		return err
 	}
 	return w.read(ctx, outlet, reads)
+}
+
+// movingWait is how often a slot whose units may yet move is looked at: where they are is asked for
+// with the next call.
+const movingWait = time.Second
+
+// moving reports whether a new push is wanted only because an order of the channel's own stands at one
+// location here and at another one there: then the slots of the SKU differ by amounts that cancel out,
+// nobody can buy too much, and a push would undo what the channel did itself. A difference that is more
+// than that is pushed. It fails with the store's error.
+func (w *worker) moving(ctx context.Context, one *gathered) (bool, error) {
+	s := one.facts.Slot
+	if one.plan.Do != Send || s.Location == "" {
+		return false, nil
+	}
+	var ids []string
+	for _, other := range w.l.p.book.Of(s.SKU) {
+		if other.Connection == s.Connection && other.Channel == s.Channel {
+			ids = append(ids, other.ID)
+		}
+	}
+	if len(ids) < 2 {
+		return false, nil
+	}
+	all, err := w.gather.gather(ctx, ids, false)
+	if err != nil {
+		return false, err
+	}
+	rest := int64(0)
+	for i := range all {
+		if !all[i].ok {
+			return false, nil
+		}
+		rest += all[i].plan.Target - all[i].plan.Expected
+	}
+	if rest != 0 {
+		return false, nil
+	}
+	return w.l.p.cfg.Moving(ctx, s)
 }
 
 // push claims, sends and acknowledges. When the process dies before the claim is in the log, nothing

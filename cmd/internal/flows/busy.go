@@ -34,10 +34,19 @@ type busy struct {
 	}
 }
 
-// call is a task that is not done. skus are those of its order; nil until they are asked for.
+// call is a task that is not done.
 type call struct {
 	connection, order string
-	skus              []string
+	running           bool // or its outcome is not known
+	// skus are those of its order, and guessed says that they are counted at a guess; nil until they
+	// are asked for.
+	skus    []string
+	guessed bool
+}
+
+// doubts reports whether what is read of a SKU says nothing before the task is done.
+func (c *call) doubts(sku string) bool {
+	return (c.running || c.guessed) && slices.Contains(c.skus, sku)
 }
 
 // Run follows the tasks until ctx ends. Its error is ctx's, or the store's.
@@ -109,7 +118,8 @@ func (b *busy) learn(r *records.Record, gone bool) {
 		t, err := records.Decode[outbox.Task](*r)
 		asks := shopify.PlacesTask(t.Kind) && state != outbox.Failed
 		if err == nil && (state == outbox.Running || t.Unknown || asks) {
-			c = &call{connection: t.Connection, order: t.Key}
+			c = &call{connection: t.Connection, order: t.Key,
+				running: state == outbox.Running && !asks || t.Unknown && !asks}
 		}
 	}
 	b.mu.Lock()
@@ -132,6 +142,16 @@ func (b *busy) mark(r *records.Record) {
 // What a watermark proves may have made tasks just now: while the log was not followed up to there,
 // every slot is busy. So is one whose item an order waits for: what it took there is in no tally yet. It fails with the store's error.
 func (b *busy) Busy(ctx context.Context, s *publish.Slot) (bool, error) {
+	return b.any(ctx, s, func(c *call) bool { return c.doubts(s.SKU) })
+}
+
+// Moving reports whether units of an order may yet go from one location to another, on our side or on
+// both. It fails with the store's error.
+func (b *busy) Moving(ctx context.Context, s *publish.Slot) (bool, error) {
+	return b.any(ctx, s, func(c *call) bool { return !c.running && slices.Contains(c.skus, s.SKU) })
+}
+
+func (b *busy) any(ctx context.Context, s *publish.Slot, is func(*call) bool) (bool, error) {
 	key := publish.WatermarkKey(s.Connection)
 	row, ok, err := b.store.Get(ctx, records.Cursors, key)
 	if err != nil {
@@ -142,20 +162,20 @@ func (b *busy) Busy(ctx context.Context, s *publish.Slot) (bool, error) {
 		b.mu.Unlock()
 		return true, nil
 	}
-	var about []*call
+	var unread []*call
 	for _, c := range b.mu.calls {
 		if c.connection != s.Connection {
 			continue
 		}
 		if c.skus == nil {
-			about = append(about, c)
-		} else if slices.Contains(c.skus, s.SKU) {
+			unread = append(unread, c)
+		} else if is(c) {
 			b.mu.Unlock()
 			return true, nil
 		}
 	}
 	b.mu.Unlock()
-	for _, c := range about {
+	for _, c := range unread {
 		o, err := b.orders.Get(ctx, c.order)
 		if err != nil {
 			if coded, ok := errors.AsType[*orders.Error](err); !ok || coded.Code() != unknownOrder {
@@ -168,9 +188,10 @@ func (b *busy) Busy(ctx context.Context, s *publish.Slot) (bool, error) {
 			skus = append(skus, l.SKU)
 		}
 		b.mu.Lock()
-		c.skus = skus
+		c.skus, c.guessed = skus, o.Guessed
+		found := is(c)
 		b.mu.Unlock()
-		if slices.Contains(skus, s.SKU) {
+		if found {
 			return true, nil
 		}
 	}

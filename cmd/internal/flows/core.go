@@ -115,6 +115,7 @@ func (c *Core) makePublisher() (err error) {
 		Outlets: late(func() publish.Outlets { return outlets{c.registry, c.shops, &c.passes, c.cfg.Now} }),
 		Failed:  told.pushFailed, Healed: told.pushHealed, Alert: told.markOld,
 		Busy:      func(ctx context.Context, s *publish.Slot) (bool, error) { return c.busy.Busy(ctx, s) },
+		Moving:    func(ctx context.Context, s *publish.Slot) (bool, error) { return c.busy.Moving(ctx, s) },
 		PassEvery: c.divided(passEvery), WatermarkAlert: c.divided(markAlert),
 	})
 	return wrap("publisher", err)
