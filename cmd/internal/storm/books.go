@@ -13,6 +13,7 @@ type place struct{ sku, location string }
 type books struct {
 	counts  map[string]int
 	edits   map[place]int64 // sum of what was changed in the admin
+	edited  map[place]int   // how often that was
 	touched map[place]int   // how often somebody but the shop changed what it may sell there
 	sales   map[string]int64
 	nothing map[string]string // orders with units that were not put back, and their SKU
@@ -22,7 +23,7 @@ type books struct {
 }
 
 func newBooks() *books {
-	return &books{counts: map[string]int{}, edits: map[place]int64{}, touched: map[place]int{},
+	return &books{counts: map[string]int{}, edits: map[place]int64{}, edited: map[place]int{}, touched: map[place]int{},
 		sales: map[string]int64{}, nothing: map[string]string{}, ghosts: map[string]bool{},
 		bodies: map[string]bool{}}
 }
@@ -40,6 +41,7 @@ func (b *books) count(what string, n int) { b.counts[what] += n }
 func (b *books) edit(sku, location string, by int64) {
 	b.count("stock edits at "+location, 1)
 	b.edits[place{sku, location}] += by
+	b.edited[place{sku, location}]++
 	if location == ours {
 		b.touched[place{sku, location}]++
 	}

@@ -43,6 +43,8 @@ type listing struct {
 	Sequence                          uint64
 }
 
+type drift struct{ Slot, SKU, Location, Cause, Repair string }
+
 type task struct {
 	ID, Kind, Key, State, Connection string
 	LastError                        string `json:"last_error"`
@@ -56,7 +58,7 @@ type seen struct {
 	tasks      []task // to the ERP
 	open       []task // to the shop, that wait or run
 	exceptions []client.Exception
-	drift      []struct{ Slot, SKU, Location, Cause, Repair string }
+	drift      []drift
 	check      client.CheckReport
 }
 
@@ -99,6 +101,10 @@ func (s *storm) look(ctx context.Context) (now *seen, err error) {
 	}
 	now.exceptions, err = pages[client.Exception](ctx, s.nodes, "/v1/exceptions",
 		url.Values{"state": {"open"}})
+	if err != nil {
+		return nil, err
+	}
+	now.drift, err = pages[drift](ctx, s.nodes, "/v1/drift", url.Values{"connection": {"alpha"}})
 	if err != nil {
 		return nil, err
 	}
@@ -177,6 +183,21 @@ func (s *storm) checkSlots(now *seen, f *findings) {
 		f.wrong("%d slots, want %d", len(now.listings), n)
 	}
 	f.count("slots: %d at their target", len(now.listings))
+	found := map[place]string{}
+	for _, d := range now.drift {
+		found[place{d.SKU, d.Location}] = d.Repair
+	}
+	for at, n := range s.books.edited {
+		want := "push"
+		if at.location == theirs {
+			want = "adjusted"
+		}
+		// Several edits of one slot may undo each other before anybody has looked.
+		if n == 1 && found[at] != want {
+			f.wrong("an edit of %s at %s: drift %q, want %s", at.sku, at.location, found[at], want)
+		}
+	}
+	f.count("edits: %d slots edited, %d in the drift report", len(s.books.edited), len(found))
 }
 
 // checkTasks: the ERP is told of every order once. Of one that was called off before we had heard of
