@@ -69,7 +69,7 @@ func (s *shop) sweep(ctx context.Context, all *Shops) error {
 	}
 	began := all.cfg.Now().UTC()
 	vars := sweepVars{First: firstPage, Lines: sweepLines,
-		Query: "updated_at:>=" + quoted(since.Add(-sweepOverlap).Format(time.RFC3339))}
+		Query: "updated_at:>=" + quoted(since.Add(-s.every(sweepOverlap)).Format(time.RFC3339))}
 	for range maxSweep {
 		out, err := s.page(ctx, &vars)
 		if err != nil {

@@ -147,14 +147,6 @@ func (d *delivery) write(ctx context.Context, build func(tx *records.Tx) error) 
 	return err
 }
 
-// ensure queues a task unless it was ever queued before. It fails as the store does.
-func (d *delivery) ensure(ctx context.Context, t outbox.Task) error {
-	return d.write(ctx, func(tx *records.Tx) error {
-		_, err := outbox.Ensure(ctx, d.h.cfg.Store, tx, t)
-		return err
-	})
-}
-
 // orderKey is our id of an order whose home is the shop.
 func (d *delivery) orderKey(id string) string { return kindName + ":" + d.acc.id + ":" + id }
 

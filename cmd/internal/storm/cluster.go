@@ -58,7 +58,7 @@ func startCluster(ctx context.Context, n int, dir string, speed int, log *slog.L
 	for i := range c.specs {
 		g.Go(func() error { return c.start(ctx, i) })
 	}
-	if err := g.Wait(); err == nil {
+	if err = g.Wait(); err == nil {
 		err = c.openDoor()
 	}
 	if err != nil {
