@@ -24,8 +24,8 @@ type Assigned struct {
 // exception.
 //
 // Where there is no room to follow, the units that are in the way may be those of another order that
-// is guessed to be there, or be added over there and not counted yet. So it fails with no-room, unless
-// it is firm: then a person decides. Where the home has the units is noted in any case, and as many as
+// is guessed to be there, or be added over there and not counted yet. So it fails with no-room; when it
+// is firm a person is asked, too. Where the home has the units is noted in any case, and as many as
 // there is room for have followed. It fails with unknown-order, or with the store's error.
 func (b *Book) Assign(ctx context.Context, id string, all []Assigned, firm bool) (Order, error) {
 	var missing string
@@ -58,7 +58,7 @@ func (b *Book) Assign(ctx context.Context, id string, all []Assigned, firm bool)
 		}
 		return d.placed(all, missing, firm)
 	})
-	if err == nil && missing != "" && !firm {
+	if err == nil && missing != "" {
 		err = &Error{code: "no-room", detail: "there is no room for " + missing + " of " + id +
 			" where it is to leave from"}
 	}

@@ -172,7 +172,7 @@ func (w *world) run(words []string) string {
 		_, err = w.book.Refund(w.ctx, words[1], Refund{ID: a.get("id"), By: a.get("by"),
 			Amount: first(a.get("amount"), "5.00")})
 	case "assign":
-		_, err = w.book.Assign(w.ctx, words[1], a.assigned(), true)
+		_, err = w.book.Assign(w.ctx, words[1], a.assigned(), !a.has("soft"))
 	case "announce":
 		err = w.book.Announce(w.ctx, words[1])
 	case "reassess":

@@ -40,7 +40,7 @@ type Config struct {
 	// there is then not unexplained yet. Default: none.
 	Busy func(ctx context.Context, s *Slot) (bool, error)
 	// Moving reports whether units of the channel's own orders may yet go from one of its slots of the
-	// SKU to another: while they do, slots that differ by opposite amounts are not pushed. May be nil.
+	// SKU to another: while they do, only the sum of what the slots differ by is pushed. Default: none.
 	Moving func(ctx context.Context, s *Slot) (bool, error)
 }
 

@@ -28,11 +28,11 @@ func (w *worker) do(ctx context.Context, outlet Outlet, ids []string) error {
 			reads = append(reads, one)
 			continue
 		}
-		moving, err := w.moving(ctx, one)
+		wait, err := w.moving(ctx, one)
 		if err != nil {
 			return err
 		}
-		if moving {
+		if wait {
 			w.parked[ids[i]] = w.l.p.cfg.Now().Add(movingWait)
 			continue
 		}
@@ -48,13 +48,15 @@ func (w *worker) do(ctx context.Context, outlet Outlet, ids []string) error {
 // with the next call.
 const movingWait = time.Second
 
-// moving reports whether a new push is wanted only because an order of the channel's own stands at one
-// location here and at another one there: then the slots of the SKU differ by amounts that cancel out,
-// nobody can buy too much, and a push would undo what the channel did itself. A difference that is more
-// than that is pushed. It fails with the store's error.
-func (w *worker) moving(ctx context.Context, one *gathered) (bool, error) {
-	s := one.facts.Slot
-	if one.plan.Do != Send || s.Location == "" {
+// moving cuts a new push down while an order of the channel's own stands at one location here and at
+// another one there. Its units are in the differences of two slots of the SKU, where they cancel out:
+// nobody can buy too much, and a push would undo what the channel did itself. So only the sum of the
+// differences is pushed, at a slot that differs in its direction; wait: there is nothing of it. It fails
+// with the store's error.
+func (w *worker) moving(ctx context.Context, one *gathered) (wait bool, err error) {
+	f, p := &one.facts, &one.plan
+	s := f.Slot
+	if p.Do != Send || p.Push.Activate || s.Location == "" {
 		return false, nil
 	}
 	var ids []string
@@ -70,17 +72,24 @@ func (w *worker) moving(ctx context.Context, one *gathered) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	rest := int64(0)
+	rest, own := int64(0), p.Push.Quantity-p.Expected
 	for i := range all {
 		if !all[i].ok {
-			return false, nil
+			return true, nil // its tally moves all the time
 		}
 		rest += all[i].plan.Target - all[i].plan.Expected
 	}
-	if rest != 0 {
+	if own < 0 && rest <= own || own > 0 && rest >= own {
 		return false, nil
 	}
-	return w.l.p.cfg.Moving(ctx, s)
+	if moving, err := w.l.p.cfg.Moving(ctx, s); err != nil || !moving {
+		return false, err
+	}
+	if rest == 0 || own < 0 != (rest < 0) {
+		return true, nil
+	}
+	f.push(p, p.Expected+rest)
+	return false, nil
 }
 
 // push claims, sends and acknowledges. When the process dies before the claim is in the log, nothing

@@ -66,7 +66,8 @@ func (j *job) places(ctx context.Context) (outbox.Finish, error) {
 }
 
 // An order that is guessed to be where another one needs the room is put right by its own task, as
-// soon as the shop has told of it. What has no room after all of roomPatience is for a person.
+// soon as the shop has told of it. What has no room after all of roomPatience is for a person, and is
+// tried again after each further one.
 const (
 	roomPatience = 10 * time.Minute
 	roomWait     = 5 * time.Second
@@ -103,7 +104,11 @@ func (j *job) assign(ctx context.Context, id gid, order string) error {
 		firm := j.all.crowded(order, j.every(roomPatience))
 		_, err := j.all.cfg.Book.Assign(ctx, order, all, firm)
 		if coded, ok := err.(interface{ Code() string }); ok && coded.Code() == "no-room" {
-			return &outbox.Later{After: j.every(roomWait), Why: err.Error()}
+			wait := roomWait
+			if firm {
+				wait = roomPatience // a person knows of it; room may come all the same
+			}
+			return &outbox.Later{After: j.every(wait), Why: err.Error()}
 		}
 		j.all.uncrowded(order)
 		if err != nil {
