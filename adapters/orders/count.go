@@ -1,6 +1,10 @@
 package orders
 
-import "holdfast/adapters/mapping"
+import (
+	"context"
+
+	"holdfast/adapters/mapping"
+)
 
 // row finds the mapping of what a line sells. Memory follows the store by a moment, and a sale that
 // is promised by a row that only the store has must be counted by it, too: so what memory does not
@@ -128,6 +132,59 @@ func (d *draft) counting(l *Line, qty int64) (at string, sure bool, err error) {
 	}
 	at, err = d.guess(l, qty)
 	return at, d.home.Places < 2, err
+}
+
+// align counts units that are guessed where the ledger has promised them, if that is elsewhere: as long
+// as nobody knows where the home has them, both sides must at least agree, or the difference would be
+// pushed. Whatever a crash leaves undone here, or an error, the task that asks the home puts right.
+func (b *Book) align(ctx context.Context, d *draft) {
+	if !d.unsure || d.agrees() {
+		return
+	}
+	_, _ = b.change(ctx, d.o.ID, func(d *draft) error {
+		for i := range d.o.Lines {
+			if l := &d.o.Lines[i]; d.o.Guessed && l.SKU != "" && l.Unmapped == "" {
+				d.recount(l, d.promised(l))
+			}
+		}
+		return nil
+	})
+}
+
+// agrees reports whether what is counted stands where the ledger, by its answer, has promised it.
+func (d *draft) agrees() bool {
+	for i := range d.stock.results {
+		r := d.stock.results[i].Reservation
+		if r == nil || r.ID != d.stock.id {
+			continue
+		}
+		for k := range r.Lines {
+			if k < len(d.stock.lines) {
+				d.stock.lines[k] = heldOf(&r.Lines[k])
+			}
+		}
+	}
+	for i := range d.o.Lines {
+		l := &d.o.Lines[i]
+		for _, p := range d.promised(l) {
+			if l.countedAt(p.Location)-d.sentFrom(l, p.Location) < p.Qty {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// promised sums what is promised to a line by location.
+func (d *draft) promised(l *Line) (all []Placed) {
+	for _, h := range d.linesOf(l) {
+		for i := range h.places {
+			if p := &h.places[i]; p.live > 0 && p.location != "" {
+				all = append(all, Placed{Location: p.location, Qty: p.live})
+			}
+		}
+	}
+	return all
 }
 
 // counted moves what is counted of a line at a location.

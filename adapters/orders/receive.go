@@ -99,6 +99,7 @@ func (b *Book) Receive(ctx context.Context, v Delivery, s Snapshot) (Receipt, er
 			return Receipt{}, err
 		}
 		if done {
+			b.align(ctx, d)
 			return Receipt{Order: id, New: d.fresh}, b.afterShort(ctx, d)
 		}
 		refused = d.refusal(try)
