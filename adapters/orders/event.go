@@ -266,11 +266,6 @@ func (d *draft) queue() error {
 			return err
 		}
 	}
-	for _, t := range d.first {
-		if _, err := outbox.Ensure(d.ctx, d.b.Store, &d.tx, t); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

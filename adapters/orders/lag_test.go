@@ -42,7 +42,7 @@ func TestMemoryBehindTheStore(t *testing.T) {
 	require.Equal(t, "new", w.take("1 at=1 line=L1/v:1/qty:2"))
 	require.Equal(t, []string{"shop/A@main -2"}, w.tallies())
 	require.Equal(t, 1, far.asked, "once a draft")
-	_, err = w.book.Assign(w.ctx, "shopify:shop:1", []Assigned{{Ref: "L1", Qty: 2, Location: "east"}})
+	_, err = w.book.Assign(w.ctx, "shopify:shop:1", []Assigned{{Ref: "L1", Qty: 2, Location: "east"}}, true)
 	require.NoError(t, err)
 	require.Equal(t, []string{"shop/A@east -2", "shop/A@main +0"}, w.tallies())
 

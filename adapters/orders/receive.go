@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"holdfast/adapters/exceptions"
-	"holdfast/adapters/outbox"
 	"holdfast/adapters/records"
 	"holdfast/adapters/routing"
 )
@@ -19,8 +18,6 @@ type Delivery struct {
 	Connection string
 	Topic      string
 	ID         string
-	// First are tasks of whoever brings it, queued together with an order that was not known before.
-	First []outbox.Task
 }
 
 // key is the Seen record of the delivery; "" when it has none.
@@ -81,7 +78,6 @@ func (b *Book) Receive(ctx context.Context, v Delivery, s Snapshot) (Receipt, er
 			}
 		} else {
 			d.begin(id, &s)
-			d.first = v.First
 		}
 		if key := v.key(); key != "" {
 			d.tx.Remember(key, d.now.Add(SeenFor))

@@ -60,27 +60,6 @@ func TestTheSweepPlacesWhatItFinds(t *testing.T) {
 	require.EqualValues(t, 20, w.stock("A", "east").Committed)
 }
 
-// A sweep that broke off between an order and its placement is made good by the next.
-func TestASweepThatBreaksOffPlacesLater(t *testing.T) {
-	w := newWorld(t)
-	key := "shopify:shop:" + w.splitSale()
-	w.store.Fail(func(tx *records.Tx) recordstest.Failure {
-		for i := 0; tx != nil && i < len(tx.Writes); i++ {
-			if tx.Writes[i].Table == records.Tasks && tx.Writes[i].Key == outbox.ID(taskPlaces, key, "") {
-				return recordstest.NoLeader
-			}
-		}
-		return recordstest.Works
-	})
-	s, err := w.shops.shop("shop")
-	require.NoError(t, err)
-	require.Error(t, s.sweep(w.ctx, w.shops))
-	w.store.Fail(nil)
-	require.False(t, w.queued(taskPlaces, key))
-	w.sweep()
-	require.True(t, w.queued(taskPlaces, key))
-}
-
 // During a start tasks wait: the orders are placed as they are read.
 func TestTheStartPlacesOpenOrders(t *testing.T) {
 	w := newWorld(t)
@@ -88,7 +67,6 @@ func TestTheStartPlacesOpenOrders(t *testing.T) {
 	w.steps("orders", func(cursor string) (connections.Page, error) {
 		return w.adapter().OpenOrders(w.ctx, cursor)
 	})
-	require.False(t, w.queued(taskPlaces, key))
 	w.equal(begun)
 	require.EqualValues(t, 20, w.stock("A", "east").Committed)
 }

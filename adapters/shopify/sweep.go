@@ -10,7 +10,6 @@ import (
 
 	"holdfast/adapters/connections"
 	"holdfast/adapters/exceptions"
-	"holdfast/adapters/outbox"
 	"holdfast/adapters/publish"
 	"holdfast/adapters/records"
 )
@@ -80,7 +79,7 @@ func (s *shop) sweep(ctx context.Context, all *Shops) error {
 			return s.swept(ctx, all, began, true)
 		}
 		for i := range nodes {
-			if err := s.take(ctx, all, &nodes[i], s.placeLater); err != nil {
+			if err := s.take(ctx, all, &nodes[i], s.admit); err != nil {
 				return err
 			}
 		}
@@ -135,7 +134,7 @@ func (s *shop) swept(ctx context.Context, all *Shops, to time.Time, done bool) e
 
 // take hands one order of a page to the book. One that has more lines than the page has is read
 // alone. One that the book cannot have becomes an exception, and holds up no other.
-func (s *shop) take(ctx context.Context, all *Shops, tree *orderTree, place placing) error {
+func (s *shop) take(ctx context.Context, all *Shops, tree *orderTree, admit func(context.Context, *Shops, *orderTree) error) error {
 	if !tree.whole() {
 		full, err := s.readTree(ctx, tree.ID)
 		if codeOf(err) == codeGone || codeOf(err) == codePending {
@@ -146,7 +145,7 @@ func (s *shop) take(ctx context.Context, all *Shops, tree *orderTree, place plac
 		}
 		tree = full
 	}
-	err := s.admit(ctx, all, tree, place)
+	err := admit(ctx, all, tree)
 	if err == nil || !isNo(err) {
 		return err
 	}
@@ -160,19 +159,26 @@ func (s *shop) take(ctx context.Context, all *Shops, tree *orderTree, place plac
 	return err
 }
 
-// placing finds out from where an order of the shop's is to leave.
-type placing func(ctx context.Context, all *Shops, tree *orderTree) error
+// admit hands an order to the book, which has it placed when the shop may have chosen another location
+// than the book guesses. It fails as [Book] does.
+func (s *shop) admit(ctx context.Context, all *Shops, tree *orderTree) error {
+	_, err := s.receive(ctx, all, tree, nil)
+	return err
+}
 
-// admit hands an order to the book, and has it placed when the shop has several locations to choose
-// from. A process that dies in between has moved no cursor: the order is met again, as one that is
-// known, and is placed then. So it does not matter whether it is new. It fails as [Book] does, or as
-// place does.
-func (s *shop) admit(ctx context.Context, all *Shops, tree *orderTree, place placing) error {
+// admitPlaced places the order at once: during a start the levels that are read after the orders are
+// compared with what is promised at each place. A process that dies in between has moved no cursor: the
+// order is met again, as one that is known, and is placed then.
+func (s *shop) admitPlaced(ctx context.Context, all *Shops, tree *orderTree) error {
 	got, err := s.receive(ctx, all, tree, nil)
 	if err != nil || len(s.locations) < 2 || got.Order != s.orderKey(tree) || !tree.toLeave() {
 		return err
 	}
-	return place(ctx, all, tree)
+	err = (&job{shop: s, all: all}).assign(ctx, tree.ID, s.orderKey(tree))
+	if codeOf(err) == codeGone {
+		return nil
+	}
+	return err
 }
 
 // orderKey is our id of an order whose home is the shop.
@@ -183,27 +189,6 @@ func (o *orderTree) toLeave() bool {
 	return o.Cancelled.IsZero() && slices.ContainsFunc(o.Lines.Nodes, func(l lineTree) bool {
 		return l.Unfulfilled > 0
 	})
-}
-
-// placeLater queues the look at from where an order is to leave, unless there was one.
-func (s *shop) placeLater(ctx context.Context, all *Shops, tree *orderTree) error {
-	key := s.orderKey(tree)
-	_, err := records.Retry(ctx, all.cfg.Store, func(tx *records.Tx) error {
-		_, err := outbox.Ensure(ctx, all.cfg.Store, tx, outbox.Task{Kind: taskPlaces,
-			Connection: s.id, Key: key, CreatedAt: all.cfg.Now().UTC(), Trace: key, Flow: "F3"})
-		return err
-	})
-	return err
-}
-
-// placeNow looks at once: during a start tasks wait, and the levels that are read after the orders
-// are compared with what is promised at each place.
-func (s *shop) placeNow(ctx context.Context, all *Shops, tree *orderTree) error {
-	err := (&job{shop: s, all: all}).assign(ctx, tree.ID, s.orderKey(tree))
-	if codeOf(err) == codeGone {
-		return nil
-	}
-	return err
 }
 
 // openCursor is the place of the reading of open orders.
@@ -244,7 +229,7 @@ func (a *adapter) OpenOrders(ctx context.Context, cursor string) (connections.Pa
 		if s.foreign(tree) {
 			foreign = append(foreign, tree.Name+" ("+tree.SourceID+")")
 		}
-		if err := s.take(ctx, a.all, tree, s.placeNow); err != nil {
+		if err := s.take(ctx, a.all, tree, s.admitPlaced); err != nil {
 			return connections.Page{}, err
 		}
 	}
@@ -307,7 +292,7 @@ func (s *shop) run(ctx context.Context, all *Shops, r connections.Run) error {
 		if err != nil {
 			return err
 		}
-		if err := s.admit(ctx, all, tree, s.placeLater); err != nil {
+		if err := s.admit(ctx, all, tree); err != nil {
 			return err
 		}
 	}
@@ -330,7 +315,7 @@ func (s *shop) window(ctx context.Context, all *Shops, from, to time.Time) error
 			return err
 		}
 		for i := range out.Orders.Nodes {
-			if err := s.take(ctx, all, &out.Orders.Nodes[i], s.placeLater); err != nil {
+			if err := s.take(ctx, all, &out.Orders.Nodes[i], s.admit); err != nil {
 				return err
 			}
 		}

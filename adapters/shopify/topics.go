@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -105,13 +104,6 @@ func takeOrder(ctx context.Context, d *delivery) (string, error) {
 		return outBad, nil
 	}
 	return outTaken, nil
-}
-
-// toLeave reports whether units of an order are still to leave: else there is nothing to place.
-func toLeave(s *orders.Snapshot) bool {
-	return s.Cancelled == nil && slices.ContainsFunc(s.Lines, func(l orders.SnapshotLine) bool {
-		return l.ToShip == nil && l.Qty > 0 || l.ToShip != nil && *l.ToShip > 0
-	})
 }
 
 // isNo reports whether an error is a no that another try will not change.

@@ -101,7 +101,7 @@ func (w *world) define(url string) {
 			"webhook_old": "env:OLD"}}
 	w.accounts = []orders.Account{
 		{ID: "amz", Kind: "amazon", Mode: "on", Channel: "amz", Into: []string{"shop"}},
-		{ID: "shop", Kind: kindName, Mode: "on", Channel: "web", Into: nil},
+		{ID: "shop", Kind: kindName, Mode: "on", Channel: "web", Places: len(places)},
 	}
 	list := []engine.Name{"main", "east"}
 	w.store.Define(w.t,
