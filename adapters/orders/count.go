@@ -74,14 +74,15 @@ func (d *draft) count(l *Line, place string) error {
 		}
 		l.Shown = false
 		l.counted(at, want-have)
-		d.countSent(l)
-		return nil
+		return d.countSent(l)
 	}
 	l.Shown = false
 	for i := len(l.Counted) - 1; i >= 0 && have > want; i-- {
 		at := l.Counted[i].Location
 		if place != "" && l.countedAt(place) > 0 {
 			at = place
+		} else if len(l.Counted) > 1 {
+			d.unsure = true // nobody says at which of them it stands no longer
 		}
 		n := min(have-want, l.countedAt(at))
 		if err := d.tally(l, at, n); err != nil {
@@ -90,13 +91,12 @@ func (d *draft) count(l *Line, place string) error {
 		l.counted(at, -n)
 		have -= n
 	}
-	d.countSent(l)
-	return nil
+	return d.countSent(l)
 }
 
 // countSent counts units that the home has sent where it has sent them from: it had taken them out
 // there, whatever was guessed before, and no longer says so among what is to leave.
-func (d *draft) countSent(l *Line) {
+func (d *draft) countSent(l *Line) error {
 	for i := range d.o.Shipments {
 		to := d.o.Shipments[i].Location
 		if d.o.Shipments[i].By != d.home.ID || to == "" {
@@ -109,13 +109,18 @@ func (d *draft) countSent(l *Line) {
 				continue
 			}
 			back := len(d.back)
-			d.tally(l, from, n)
-			d.tally(l, to, -n)
+			if err := d.tally(l, from, n); err != nil {
+				return err
+			}
+			if err := d.tally(l, to, -n); err != nil {
+				return err
+			}
 			d.back = d.back[:back] // nothing was put back: it only stood elsewhere
 			l.counted(from, -n)
 			l.counted(to, n)
 		}
 	}
+	return nil
 }
 
 // counting is where the home has taken units of a line: from its pin, or where a package of the
@@ -144,7 +149,9 @@ func (b *Book) align(ctx context.Context, d *draft) {
 	_, _ = b.change(ctx, d.o.ID, func(d *draft) error {
 		for i := range d.o.Lines {
 			if l := &d.o.Lines[i]; d.o.Guessed && l.SKU != "" && l.Unmapped == "" {
-				d.recount(l, d.promised(l))
+				if err := d.recount(l, d.promised(l)); err != nil {
+					return err
+				}
 			}
 		}
 		return nil

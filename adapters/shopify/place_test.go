@@ -63,7 +63,7 @@ func TestTheSweepPlacesWhatItFinds(t *testing.T) {
 // During a start tasks wait: the orders are placed as they are read.
 func TestTheStartPlacesOpenOrders(t *testing.T) {
 	w := newWorld(t)
-	key := "shopify:shop:" + w.splitSale()
+	w.splitSale()
 	w.steps("orders", func(cursor string) (connections.Page, error) {
 		return w.adapter().OpenOrders(w.ctx, cursor)
 	})

@@ -53,6 +53,8 @@ type LineState struct {
 	Fulfilled   int64  `json:"fulfilled"`
 	Refunded    int64  `json:"refunded"`
 	Tracked     bool   `json:"tracked"`
+	// Assigned is from where what is unfulfilled is to leave, by the name of the location.
+	Assigned map[string]int64 `json:"assigned,omitempty"`
 }
 
 // PlaceState is one location.
@@ -118,9 +120,22 @@ func (o *order) state() OrderState {
 	}
 	for _, l := range o.lines {
 		out.Lines = append(out.Lines, LineState{gid{"LineItem", l.id}.String(), l.sku, l.quantity,
-			l.current, l.unfulfilled(), l.fulfilled(), l.refunded, l.tracked})
+			l.current, l.unfulfilled(), l.fulfilled(), l.refunded, l.tracked, o.assigned(l)})
 	}
 	return out
+}
+
+// assigned sums what is left of a line by the location that it is to leave from.
+func (o *order) assigned(l *line) map[string]int64 {
+	sum := map[string]int64{}
+	for _, fo := range o.fulfillmentOrders {
+		for _, f := range fo.lines {
+			if f.line == l && f.remaining > 0 && fo.loc != nil {
+				sum[fo.loc.name] += f.remaining
+			}
+		}
+	}
+	return sum
 }
 
 // Level returns the stock of a SKU at a location; false where there is no level.

@@ -15,11 +15,19 @@ import (
 type findings struct {
 	faults []error
 	counts []string
+	skus   map[string]bool // those of which something does not hold
 }
 
 // wrong notes what does not hold.
 func (f *findings) wrong(format string, args ...any) {
 	f.faults = append(f.faults, fmt.Errorf(format, args...))
+}
+
+func (f *findings) sku(sku string) {
+	if f.skus == nil {
+		f.skus = map[string]bool{}
+	}
+	f.skus[sku] = true
 }
 
 func (f *findings) count(format string, args ...any) {
@@ -69,6 +77,9 @@ func (s *storm) check(ctx context.Context, f *findings) error {
 		return err
 	}
 	s.checkStock(now, f)
+	if err := s.blame(ctx, now, f); err != nil {
+		return err
+	}
 	s.checkSlots(now, f)
 	s.checkTasks(now, f)
 	s.checkExceptions(now, f)
@@ -144,6 +155,7 @@ func (s *storm) checkStock(now *seen, f *findings) {
 		}
 		committed[l.SKU] += led.Committed - sold
 		if led.Committed-sold != l.Committed || led.Held != 0 {
+			f.sku(l.SKU)
 			f.wrong("%s at %s: %d committed for the shop and %d held, %d committed there", l.SKU,
 				l.Location, led.Committed-sold, led.Held, l.Committed)
 		}
@@ -165,6 +177,46 @@ func (s *storm) checkStock(now *seen, f *findings) {
 	f.count("ledger: %d SKUs at 2 locations equal; %d units committed, %d shipped of %d orders",
 		s.cfg.skus(), units, shipped, now.shop.OrderCount)
 }
+
+// blame names the orders that are to leave from elsewhere than the ledger has promised them, of SKUs of
+// which something does not hold.
+func (s *storm) blame(ctx context.Context, now *seen, f *findings) error {
+	for _, o := range now.shop.Orders {
+		for _, l := range o.Lines {
+			if o.Cancelled || !l.Tracked || !f.skus[l.SKU] {
+				continue
+			}
+			var led client.Reservation
+			var answered *client.Problem
+			err := s.nodes.do(ctx, client.Call{Path: "/v1/reservations/shopify:alpha:" + tail(o.ID)}, &led)
+			if errors.As(err, &answered) {
+				f.wrong("order %s: its reservation: %w", o.ID, err)
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			here := map[string]int64{}
+			for i := range led.Lines {
+				for _, a := range led.Lines[i].Allocations {
+					if a.SKU == l.SKU {
+						here[a.Location] += a.Held + a.Committed
+					}
+				}
+			}
+			for _, at := range []string{theirs, ours} {
+				if here[at] != l.Assigned[at] {
+					f.wrong("order %s, %d of %s: %d promised at %s, %d assigned there", tail(o.ID), l.Qty,
+						l.SKU, here[at], at, l.Assigned[at])
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// tail is the number in an id of the shop's.
+func tail(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
 
 // checkSlots: every slot is at its target, which is what the shop shows.
 func (s *storm) checkSlots(now *seen, f *findings) {
@@ -212,7 +264,7 @@ func (s *storm) checkTasks(now *seen, f *findings) {
 	}
 	quiet := 0
 	for _, o := range now.shop.Orders {
-		key := "shopify:alpha:" + o.ID[strings.LastIndexByte(o.ID, '/')+1:]
+		key := "shopify:alpha:" + tail(o.ID)
 		n := told[key]
 		delete(told, key)
 		switch {
