@@ -54,6 +54,18 @@ func TestOlderThanTheCounts(t *testing.T) {
 	}
 }
 
+// TestAsOldAsTheCounts is made in the second in which the connection began: nobody can tell which was
+// first, so it moves the tally, which the first read takes for its zero.
+func TestAsOldAsTheCounts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.account("shop").Began = start.Add(900 * time.Millisecond)
+	w.stock("main", "A", 10)
+	w.deliver("w1", Snapshot{Home: External{System: "shop", Kind: "order", ID: "1"}, CreatedAt: start,
+		UpdatedAt: start, Lines: []SnapshotLine{{Ref: "L1", Qty: 2, Ordered: 2, VariantID: 1}}})
+	require.Equal(t, []string{"shop/A@main -2"}, w.tallies())
+}
+
 // TestNewsOfAnOlderOrder is first seen with its news in it: only they are booked.
 func TestNewsOfAnOlderOrder(t *testing.T) {
 	t.Parallel()

@@ -87,6 +87,7 @@ type draft struct {
 	said   []queued                    // tasks of this draft, so that none is queued twice
 	mapped map[mapping.Ref]mapping.Row // what only the store knew; empty: not even that
 	unsure bool                        // units are counted at a location that is only a guess
+	look   bool                        // the home is to be asked from where it leaves
 }
 
 // now is cut to what a record keeps.

@@ -247,8 +247,8 @@ func (d *draft) enqueue(kind, connection, part string, more map[string]any) {
 // queue writes the tasks. Those of an order that is new here cannot be there already; of the others
 // one may be, because the same was said before, and then it is as it is, or brought up to date.
 func (d *draft) queue() error {
-	if kind := assigns[d.home.Kind]; d.unsure && kind != "" {
-		d.o.Guessed = true
+	if kind := assigns[d.home.Kind]; (d.unsure || d.look) && kind != "" {
+		d.o.Guessed = d.o.Guessed || d.unsure
 		d.tasks = append(d.tasks, outbox.Task{Kind: kind, Connection: d.home.ID, Key: d.o.ID,
 			CreatedAt: d.now, Trace: d.o.ID, Flow: "F3"})
 	}

@@ -190,13 +190,17 @@ func (d *draft) historic() bool {
 //
 // An order that is made between the beginning and the first read of its slot does move the tally:
 // that read is only believed when the sales that it shows are booked, and takes the tally of that
-// moment as its own zero. The same makes it harmless when the clocks of both sides differ a little.
+// moment as its own zero. So an order of which nobody can tell, because homes write whole seconds and
+// their clocks are not ours, is one that was made afterwards.
 func (d *draft) countsFrom() time.Time {
 	if d.home.Began.IsZero() {
 		return d.home.OrdersFrom
 	}
-	return d.home.Began
+	return d.home.Began.Add(-clockSkew).Truncate(time.Second)
 }
+
+// clockSkew is how far the clock of a home may be behind ours.
+const clockSkew = 2 * time.Second
 
 // past leaves alone, of an order that is older than the counts, what had left or come back before
 // they began, however late anybody looks at it: the first counts have that in them. What happened

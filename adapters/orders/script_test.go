@@ -191,6 +191,9 @@ func (w *world) setAccount(a *arguments) {
 	acc.Placement = Placement(a.get("placement"))
 	acc.TestOrders = a.has("tests")
 	acc.Mode = first(a.get("mode"), acc.Mode)
+	if n := a.get("places"); n != "" {
+		acc.Places, _ = strconv.Atoi(n)
+	}
 	if n := a.get("from"); n != "" {
 		k, _ := strconv.Atoi(n)
 		acc.OrdersFrom = start.Add(time.Duration(k) * time.Second)

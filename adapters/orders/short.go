@@ -33,12 +33,16 @@ func (b *Book) afterShort(ctx context.Context, d *draft) error {
 }
 
 // Reassess compares an order with its short units: one exception says that some have no stock, and
-// is closed when all have. Units that the home sells without stock are no exception.
+// is closed when all have. Units that the home sells without stock are no exception. When the ledger has
+// moved units to where the home does not have them, the home is asked again from where they are to leave.
 //
 // It fails with unknown-order, or with the store's error.
 func (b *Book) Reassess(ctx context.Context, id string) (Order, error) {
 	return b.change(ctx, id, func(d *draft) error {
 		d.by = ""
+		if d.home.counts() && d.home.Places > 1 && !d.agrees() {
+			d.look, d.moved = true, true
+		}
 		short, detail := d.shortUnits()
 		switch {
 		case short > 0 && !d.o.Short:
@@ -77,8 +81,8 @@ const shortCursor = "orders/short"
 // followPage is how many events are read at once.
 const followPage = 1000
 
-// FollowShort watches the ledger for units of orders that lose their stock or get it: each order is
-// reassessed once. One runs in the cluster, on the leader; two do no harm. It returns when ctx
+// FollowShort watches the ledger for units of orders that lose their stock, get it, or get it elsewhere:
+// each order is reassessed once. One runs in the cluster, on the leader; two do no harm. It returns when ctx
 // ends, or with the first error of the store: run it again then.
 func (b *Book) FollowShort(ctx context.Context, feed Feed) error {
 	at, err := b.shortAt(ctx)
@@ -115,7 +119,12 @@ func (b *Book) reassessAll(ctx context.Context, events []engine.Event) error {
 	done := map[string]bool{}
 	for i := range events {
 		e := &events[i]
-		if e.Type != engine.EventShort && e.Type != engine.EventAllocated || done[e.Cause] {
+		switch e.Type {
+		case engine.EventShort, engine.EventAllocated, engine.EventTransferred:
+		default:
+			continue
+		}
+		if done[e.Cause] {
 			continue
 		}
 		done[e.Cause] = true
