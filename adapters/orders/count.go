@@ -2,6 +2,7 @@ package orders
 
 import (
 	"context"
+	"errors"
 
 	"holdfast/adapters/mapping"
 )
@@ -180,6 +181,26 @@ func (d *draft) agrees() bool {
 		}
 	}
 	return true
+}
+
+// Astray is how many units of a SKU an order of a connection's own has at a location by the connection's
+// number, to leave from there, and not by the ledger's; negative: the other way round. It is 0 for an
+// order that is not known, or not the connection's. It fails with the store's error.
+func (b *Book) Astray(ctx context.Context, id, connection, sku, location string) (units int64, err error) {
+	d, err := b.open(ctx, id)
+	if unknown := (*Error)(nil); errors.As(err, &unknown) {
+		return 0, nil
+	}
+	if err != nil || d.home.ID != connection || !d.home.counts() {
+		return 0, err
+	}
+	for i := range d.o.Lines {
+		l := &d.o.Lines[i]
+		if l.SKU == sku && l.Unmapped == "" {
+			units += l.countedAt(location) - d.sentFrom(l, location) - unitsAt(d.promised(l), location)
+		}
+	}
+	return units, nil
 }
 
 // promised sums what is promised to a line by location.

@@ -39,9 +39,10 @@ type Config struct {
 	// Busy reports whether a call of ours that is not finished may have changed a slot: a difference
 	// there is then not unexplained yet. Default: none.
 	Busy func(ctx context.Context, s *Slot) (bool, error)
-	// Moving reports whether units of the channel's own orders may yet go from one of its slots of the
-	// SKU to another: while they do, only the sum of what the slots differ by is pushed. Default: none.
-	Moving func(ctx context.Context, s *Slot) (bool, error)
+	// Astray is how many units the channel's own orders have taken out of a slot that the ledger has
+	// promised elsewhere, until one of the two follows; negative: the other way round. They are in the
+	// difference of the slot and are not pushed. known is false while nobody can tell. Default: none.
+	Astray func(ctx context.Context, s *Slot) (units int64, known bool, err error)
 }
 
 // Stream is the ledger's events.
@@ -88,8 +89,8 @@ func (c Config) WithDefaults() Config {
 	if c.Healed == nil {
 		c.Healed = func(context.Context, string) {}
 	}
-	if c.Moving == nil {
-		c.Moving = func(context.Context, *Slot) (bool, error) { return false, nil }
+	if c.Astray == nil {
+		c.Astray = func(context.Context, *Slot) (int64, bool, error) { return 0, true, nil }
 	}
 	if c.Busy == nil {
 		c.Busy = func(context.Context, *Slot) (bool, error) { return false, nil }

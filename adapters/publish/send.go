@@ -28,12 +28,12 @@ func (w *worker) do(ctx context.Context, outlet Outlet, ids []string) error {
 			reads = append(reads, one)
 			continue
 		}
-		wait, err := w.moving(ctx, one)
+		wait, err := w.astray(ctx, one)
 		if err != nil {
 			return err
 		}
 		if wait {
-			w.parked[ids[i]] = w.l.p.cfg.Now().Add(movingWait)
+			w.parked[ids[i]] = w.l.p.cfg.Now().Add(astrayWait)
 			continue
 		}
 		pushes = append(pushes, one)
@@ -44,52 +44,51 @@ func (w *worker) do(ctx context.Context, outlet Outlet, ids []string) error {
 	return w.read(ctx, outlet, reads)
 }
 
-// movingWait is how often a slot whose units may yet move is looked at: where they are is asked for
-// with the next call.
-const movingWait = time.Second
+// astrayWait is how often a slot is looked at again of which all that it differs by is astray: what ends
+// that is no change of the slot.
+const astrayWait = time.Second
 
-// moving cuts a new push down while an order of the channel's own stands at one location here and at
-// another one there. Its units are in the differences of two slots of the SKU, where they cancel out:
-// nobody can buy too much, and a push would undo what the channel did itself. So only the sum of the
-// differences is pushed, at a slot that differs in its direction; wait: there is nothing of it. It fails
-// with the store's error.
-func (w *worker) moving(ctx context.Context, one *gathered) (wait bool, err error) {
-	f, p := &one.facts, &one.plan
-	s := f.Slot
-	if p.Do != Send || p.Push.Activate || s.Location == "" {
+// astray takes out of a new push what an order of the channel's own has at one location here and at
+// another one there: nobody can buy too much of it, and the push would undo what the channel did itself.
+// wait: nothing is left, or nobody can tell. It fails with the store's error.
+func (w *worker) astray(ctx context.Context, one *gathered) (wait bool, err error) {
+	p := &one.plan
+	if s := one.facts.Slot; p.Do != Send || p.Push.Activate || s.Location == "" || !w.several(s) {
 		return false, nil
 	}
-	var ids []string
-	for _, other := range w.l.p.book.Of(s.SKU) {
-		if other.Connection == s.Connection && other.Channel == s.Channel {
-			ids = append(ids, other.ID)
-		}
+	units, known, err := w.l.p.cfg.Astray(ctx, one.facts.Slot)
+	if err != nil || !known {
+		return true, err
 	}
-	if len(ids) < 2 {
+	if units == 0 {
 		return false, nil
 	}
-	all, err := w.gather.gather(ctx, ids, false)
+	// The orders were read after the slot: only if that has not moved does one belong to the other.
+	again, err := w.gather.gather(ctx, []string{one.facts.Slot.ID}, false)
 	if err != nil {
 		return false, err
 	}
-	rest, own := int64(0), p.Push.Quantity-p.Expected
-	for i := range all {
-		if !all[i].ok {
-			return true, nil // its tally moves all the time
-		}
-		rest += all[i].plan.Target - all[i].plan.Expected
-	}
-	if own < 0 && rest <= own || own > 0 && rest >= own {
-		return false, nil
-	}
-	if moving, err := w.l.p.cfg.Moving(ctx, s); err != nil || !moving {
-		return false, err
-	}
-	if rest == 0 || own < 0 != (rest < 0) {
+	if q := &again[0].plan; !again[0].ok || q.Do != Send || q.Target != p.Target || q.Expected != p.Expected {
 		return true, nil
 	}
-	f.push(p, p.Expected+rest)
+	own := p.Push.Quantity - p.Expected
+	rest := own - units
+	if rest == 0 || own < 0 && rest > 0 {
+		return true, nil // what is to rise waits for what must be known first
+	}
+	one.facts.push(p, p.Expected+rest)
 	return false, nil
+}
+
+// several reports whether a channel has several slots of a SKU.
+func (w *worker) several(s *Slot) bool {
+	n := 0
+	for _, other := range w.l.p.book.Of(s.SKU) {
+		if other.Connection == s.Connection && other.Channel == s.Channel {
+			n++
+		}
+	}
+	return n > 1
 }
 
 // push claims, sends and acknowledges. When the process dies before the claim is in the log, nothing

@@ -1,5 +1,7 @@
 package shopify
 
+import "slices"
+
 // kindName is the kind of connections that this package is for.
 const kindName = "shopify"
 
@@ -39,5 +41,8 @@ type ownerPayload struct {
 	ID gid `json:"id"`
 }
 
-// PlacesTask reports whether a task of a kind reads from where an order is to leave.
-func PlacesTask(kind string) bool { return kind == taskPlaces }
+// PlacesTask reports whether a task of a kind is about from where an order is to leave.
+func PlacesTask(kind string) bool { return kind == taskPlaces || kind == taskMove }
+
+// ReadsOnly reports whether a task of a kind changes nothing in the shop.
+func ReadsOnly(kind string) bool { return slices.Contains(ReadKinds, kind) }

@@ -44,11 +44,6 @@ type call struct {
 	guessed bool
 }
 
-// doubts reports whether what is read of a SKU says nothing before the task is done.
-func (c *call) doubts(sku string) bool {
-	return (c.running || c.guessed) && slices.Contains(c.skus, sku)
-}
-
 // Run follows the tasks until ctx ends. Its error is ctx's, or the store's.
 func (b *busy) Run(ctx context.Context) error {
 	watch := b.store.Watch(records.Tasks, records.Cursors)
@@ -116,10 +111,10 @@ func (b *busy) learn(r *records.Record, gone bool) {
 	if state := outbox.State(r.State); !gone && (state == outbox.Running || state == outbox.Queued ||
 		state == outbox.Failed) {
 		t, err := records.Decode[outbox.Task](*r)
-		asks := shopify.PlacesTask(t.Kind) && state != outbox.Failed
-		if err == nil && (state == outbox.Running || t.Unknown || asks) {
+		places := shopify.PlacesTask(t.Kind) && state != outbox.Failed
+		if err == nil && (state == outbox.Running || t.Unknown || places) {
 			c = &call{connection: t.Connection, order: t.Key,
-				running: state == outbox.Running && !asks || t.Unknown && !asks}
+				running: !shopify.ReadsOnly(t.Kind) && (state == outbox.Running || t.Unknown)}
 		}
 	}
 	b.mu.Lock()
@@ -138,40 +133,67 @@ func (b *busy) mark(r *records.Record) {
 	b.mu.marks[r.Key] = time.UnixMilli(r.Value)
 }
 
-// Busy reports whether something that has not ended may have changed a slot, or what we count there.
-// What a watermark proves may have made tasks just now: while the log was not followed up to there,
-// every slot is busy. So is one whose item an order waits for: what it took there is in no tally yet. It fails with the store's error.
+// Busy reports whether something that has not ended may have changed a slot, or what we count there, or
+// an order waits for the mapping of its item: what it took there is in no tally yet. It fails with the
+// store's error.
 func (b *busy) Busy(ctx context.Context, s *publish.Slot) (bool, error) {
-	return b.any(ctx, s, func(c *call) bool { return c.doubts(s.SKU) })
+	calls, ready, err := b.about(ctx, s)
+	if err != nil || !ready {
+		return true, err
+	}
+	for i := range calls {
+		if calls[i].running || calls[i].guessed {
+			return true, nil
+		}
+	}
+	return b.waits(ctx, s)
 }
 
-// Moving reports whether units of an order may yet go from one location to another, on our side or on
-// both. It fails with the store's error.
-func (b *busy) Moving(ctx context.Context, s *publish.Slot) (bool, error) {
-	return b.any(ctx, s, func(c *call) bool { return !c.running && slices.Contains(c.skus, s.SKU) })
+// Astray sums over the orders that are being placed what the connection has taken out of a slot and the
+// ledger has promised elsewhere. known is false while that cannot be told. It fails with the store's
+// error.
+func (b *busy) Astray(ctx context.Context, s *publish.Slot) (units int64, known bool, err error) {
+	calls, ready, err := b.about(ctx, s)
+	if err != nil || !ready {
+		return 0, false, err
+	}
+	seen := map[string]bool{}
+	for i := range calls {
+		id := calls[i].order
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		n, err := b.orders.Astray(ctx, id, s.Connection, s.SKU, s.Location)
+		if err != nil {
+			return 0, false, err
+		}
+		units += n
+	}
+	return units, true, nil
 }
 
-func (b *busy) any(ctx context.Context, s *publish.Slot, is func(*call) bool) (bool, error) {
+// about returns the calls that are about orders of a slot's SKU. What a watermark proves may have made
+// tasks just now: while the log was not followed up to there nobody is ready to say.
+func (b *busy) about(ctx context.Context, s *publish.Slot) (calls []call, ready bool, err error) {
 	key := publish.WatermarkKey(s.Connection)
 	row, ok, err := b.store.Get(ctx, records.Cursors, key)
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	b.mu.Lock()
 	if !b.mu.ready || ok && b.mu.marks[key].Before(time.UnixMilli(row.Value)) {
 		b.mu.Unlock()
-		return true, nil
+		return nil, false, nil
 	}
 	var unread []*call
 	for _, c := range b.mu.calls {
-		if c.connection != s.Connection {
-			continue
-		}
-		if c.skus == nil {
+		switch {
+		case c.connection != s.Connection:
+		case c.skus == nil:
 			unread = append(unread, c)
-		} else if is(c) {
-			b.mu.Unlock()
-			return true, nil
+		case slices.Contains(c.skus, s.SKU):
+			calls = append(calls, *c)
 		}
 	}
 	b.mu.Unlock()
@@ -179,7 +201,7 @@ func (b *busy) any(ctx context.Context, s *publish.Slot, is func(*call) bool) (b
 		o, err := b.orders.Get(ctx, c.order)
 		if err != nil {
 			if coded, ok := errors.AsType[*orders.Error](err); !ok || coded.Code() != unknownOrder {
-				return false, err
+				return nil, false, err
 			}
 			continue // a task that is about no order changes no stock
 		}
@@ -189,13 +211,12 @@ func (b *busy) any(ctx context.Context, s *publish.Slot, is func(*call) bool) (b
 		}
 		b.mu.Lock()
 		c.skus, c.guessed = skus, o.Guessed
-		found := is(c)
-		b.mu.Unlock()
-		if found {
-			return true, nil
+		if slices.Contains(skus, s.SKU) {
+			calls = append(calls, *c)
 		}
+		b.mu.Unlock()
 	}
-	return b.waits(ctx, s)
+	return calls, true, nil
 }
 
 // unknownOrder is the code of an id that no order has.

@@ -114,8 +114,10 @@ func (c *Core) makePublisher() (err error) {
 		// The shops are made of the orders, which are made of the slots: they are asked only once all is.
 		Outlets: late(func() publish.Outlets { return outlets{c.registry, c.shops, &c.passes, c.cfg.Now} }),
 		Failed:  told.pushFailed, Healed: told.pushHealed, Alert: told.markOld,
-		Busy:      func(ctx context.Context, s *publish.Slot) (bool, error) { return c.busy.Busy(ctx, s) },
-		Moving:    func(ctx context.Context, s *publish.Slot) (bool, error) { return c.busy.Moving(ctx, s) },
+		Busy: func(ctx context.Context, s *publish.Slot) (bool, error) { return c.busy.Busy(ctx, s) },
+		Astray: func(ctx context.Context, s *publish.Slot) (int64, bool, error) {
+			return c.busy.Astray(ctx, s)
+		},
 		PassEvery: c.divided(passEvery), WatermarkAlert: c.divided(markAlert),
 	})
 	return wrap("publisher", err)
