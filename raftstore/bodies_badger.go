@@ -81,6 +81,7 @@ type BodyStore struct {
 	opening sync.Mutex
 	badger  atomic.Pointer[badger.DB] // nil: there was no room to open it yet
 	dirty   dirtyBodies
+	readers readers // of badger
 
 	flushing sync.Mutex // one flush at a time; also guards closed
 	closed   bool
@@ -178,6 +179,10 @@ func (s *BodyStore) Get(key []byte, version uint64) ([]byte, error) {
 // onDisk returns the newest durable body under a key up to a version, or ErrNoBody, or an error that says
 // what is damaged.
 func (s *BodyStore) onDisk(key []byte, version uint64) (value []byte, at uint64, err error) {
+	if !s.readers.enter() {
+		return nil, 0, errBodiesClosed
+	}
+	defer s.readers.leave()
 	db, err := s.open()
 	if err != nil {
 		return nil, 0, fmt.Errorf("bodies in %s: %w", s.cfg.Dir, err)
@@ -368,6 +373,10 @@ func (s *BodyStore) Expect(index uint64) { s.dirty.expect(index) }
 // until visit returns false; a row is visit's until it returns. Bodies that are in memory only are not
 // seen. It fails with an error of Badger, or one that says what is damaged.
 func (s *BodyStore) Scan(after []byte, version uint64, visit func(BodyRow) bool) error {
+	if !s.readers.enter() {
+		return errBodiesClosed
+	}
+	defer s.readers.leave()
 	db, err := s.open()
 	if err != nil {
 		return fmt.Errorf("bodies in %s: %w", s.cfg.Dir, err)
@@ -432,7 +441,8 @@ func (s *BodyStore) Fill(after []byte, rows []BodyRow, last bool) error {
 
 var errBodiesClosed = errors.New("the bodies are closed")
 
-// Close gives the folder up; what is in memory only is dropped. It returns Badger's error; a second
+// Close gives the folder up once nobody reads it any more; what is in memory only is dropped. Who reads
+// later gets an error. It returns Badger's error; a second
 // call returns nil. On a full disk Badger stays open until the process ends: closing it writes, and what
 // it has is durable as it is.
 func (s *BodyStore) Close() error {
@@ -442,6 +452,7 @@ func (s *BodyStore) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.readers.close()
 	db := s.badger.Load()
 	if db == nil || s.checkSpace() != nil {
 		return nil

@@ -108,6 +108,10 @@ func (s *BodyStore) List(prefix, after []byte, version uint64, limit int) ([]Bod
 
 // span reads what is on the disk, with what was forgotten. It fails as List does.
 func (s *BodyStore) span(q bodySpan) (rows []BodyRow, next []byte, err error) {
+	if !s.readers.enter() {
+		return nil, nil, errBodiesClosed
+	}
+	defer s.readers.leave()
 	db, err := s.open()
 	if err != nil {
 		return nil, nil, err
