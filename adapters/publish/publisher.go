@@ -39,10 +39,8 @@ type Config struct {
 	// Busy reports whether a call of ours that is not finished may have changed a slot: a difference
 	// there is then not unexplained yet. Default: none.
 	Busy func(ctx context.Context, s *Slot) (bool, error)
-	// Astray is how many units the channel's own orders have taken out of a slot that the ledger has
-	// promised elsewhere, until one of the two follows; negative: the other way round. They are in the
-	// difference of the slot and are not pushed. known is false while nobody can tell. Default: none.
-	Astray func(ctx context.Context, s *Slot) (units int64, known bool, err error)
+	// Astray is asked before a push about a slot whose SKU has several in its channel. Default: none.
+	Astray func(ctx context.Context, s *Slot) (Astray, error)
 }
 
 // Stream is the ledger's events.
@@ -52,6 +50,14 @@ type Stream interface {
 	Events(after uint64, limit int) ([]engine.Event, error)
 	// EventsChanged returns a channel that is closed at the next event.
 	EventsChanged() <-chan struct{}
+}
+
+// Astray is what orders of a channel's own have at one location here and at another one there, until one of
+// the two follows: it is in the differences of their slots, and is not pushed.
+type Astray struct {
+	Known  bool  // false while nobody can tell
+	Moving bool  // orders of the SKU are being placed
+	Units  int64 // that the orders took out of the slot and the ledger has promised elsewhere; or, below 0, the other way round
 }
 
 // Failure is a push that was refused for good, or keeps failing.
@@ -90,7 +96,7 @@ func (c Config) WithDefaults() Config {
 		c.Healed = func(context.Context, string) {}
 	}
 	if c.Astray == nil {
-		c.Astray = func(context.Context, *Slot) (int64, bool, error) { return 0, true, nil }
+		c.Astray = func(context.Context, *Slot) (Astray, error) { return Astray{Known: true}, nil }
 	}
 	if c.Busy == nil {
 		c.Busy = func(context.Context, *Slot) (bool, error) { return false, nil }

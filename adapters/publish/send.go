@@ -50,45 +50,58 @@ const astrayWait = time.Second
 
 // astray takes out of a new push what an order of the channel's own has at one location here and at
 // another one there: nobody can buy too much of it, and the push would undo what the channel did itself.
-// wait: nothing is left, or nobody can tell. It fails with the store's error.
+// While such orders are being placed, what the slots of the SKU differ by together is the most that is
+// pushed of it. wait: nothing is left, or nobody can tell. It fails with the store's error.
 func (w *worker) astray(ctx context.Context, one *gathered) (wait bool, err error) {
 	p := &one.plan
-	if s := one.facts.Slot; p.Do != Send || p.Push.Activate || s.Location == "" || !w.several(s) {
+	if s := one.facts.Slot; p.Do != Send || p.Push.Activate || s.Location == "" {
 		return false, nil
 	}
-	units, known, err := w.l.p.cfg.Astray(ctx, one.facts.Slot)
-	if err != nil || !known {
+	ids := w.siblings(one.facts.Slot)
+	if len(ids) < 2 {
+		return false, nil
+	}
+	away, err := w.l.p.cfg.Astray(ctx, one.facts.Slot)
+	if err != nil || !away.Known {
 		return true, err
 	}
-	if units == 0 {
-		return false, nil
-	}
 	// The orders were read after the slot: only if that has not moved does one belong to the other.
-	again, err := w.gather.gather(ctx, []string{one.facts.Slot.ID}, false)
+	all, err := w.gather.gather(ctx, ids, false)
 	if err != nil {
 		return false, err
 	}
-	if q := &again[0].plan; !again[0].ok || q.Do != Send || q.Target != p.Target || q.Expected != p.Expected {
-		return true, nil
+	sum := int64(0)
+	for i := range all {
+		q := &all[i].plan
+		if !all[i].ok || all[i].facts.Slot.ID == one.facts.Slot.ID && (q.Do != Send ||
+			q.Target != p.Target || q.Expected != p.Expected) {
+			return true, nil
+		}
+		sum += q.Target - q.Expected
 	}
 	own := p.Push.Quantity - p.Expected
-	rest := own - units
-	if rest == 0 || own < 0 && rest > 0 {
-		return true, nil // what is to rise waits for what must be known first
+	rest := towards(own-away.Units, own)
+	if away.Moving {
+		rest = towards(sum, rest)
 	}
-	one.facts.push(p, p.Expected+rest)
-	return false, nil
+	if rest != 0 && rest != own {
+		one.facts.push(p, p.Expected+rest)
+	}
+	return rest == 0, nil
 }
 
-// several reports whether a channel has several slots of a SKU.
-func (w *worker) several(s *Slot) bool {
-	n := 0
+// towards cuts n to what is between 0 and most: other reasons may hide a part of a difference, so that
+// one reason makes a push smaller and never turns it round.
+func towards(n, most int64) int64 { return min(max(n, min(most, 0)), max(most, 0)) }
+
+// siblings are the slots of a slot's SKU in its channel, and it is one of them.
+func (w *worker) siblings(s *Slot) (ids []string) {
 	for _, other := range w.l.p.book.Of(s.SKU) {
 		if other.Connection == s.Connection && other.Channel == s.Channel {
-			n++
+			ids = append(ids, other.ID)
 		}
 	}
-	return n > 1
+	return ids
 }
 
 // push claims, sends and acknowledges. When the process dies before the claim is in the log, nothing

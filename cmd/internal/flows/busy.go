@@ -150,15 +150,15 @@ func (b *busy) Busy(ctx context.Context, s *publish.Slot) (bool, error) {
 }
 
 // Astray sums over the orders that are being placed what the connection has taken out of a slot and the
-// ledger has promised elsewhere. known is false while that cannot be told. It fails with the store's
-// error.
-func (b *busy) Astray(ctx context.Context, s *publish.Slot) (units int64, known bool, err error) {
+// ledger has promised elsewhere. It fails with the store's error.
+func (b *busy) Astray(ctx context.Context, s *publish.Slot) (a publish.Astray, err error) {
 	calls, ready, err := b.about(ctx, s)
 	if err != nil || !ready {
-		return 0, false, err
+		return a, err
 	}
 	seen := map[string]bool{}
 	for i := range calls {
+		a.Moving = a.Moving || !calls[i].running
 		id := calls[i].order
 		if seen[id] {
 			continue
@@ -166,11 +166,13 @@ func (b *busy) Astray(ctx context.Context, s *publish.Slot) (units int64, known 
 		seen[id] = true
 		n, err := b.orders.Astray(ctx, id, s.Connection, s.SKU, s.Location)
 		if err != nil {
-			return 0, false, err
+			return a, err
 		}
-		units += n
+		a.Units += n
 	}
-	return units, true, nil
+	waits, err := b.waits(ctx, s)
+	a.Known, a.Moving = err == nil, a.Moving || waits
+	return a, err
 }
 
 // about returns the calls that are about orders of a slot's SKU. What a watermark proves may have made
