@@ -39,8 +39,9 @@ type Config struct {
 	// Busy reports whether a call of ours that is not finished may have changed a slot: a difference
 	// there is then not unexplained yet. Default: none.
 	Busy func(ctx context.Context, s *Slot) (bool, error)
-	// Astray is asked before a push about a slot whose SKU has several in its channel. Default: none.
-	Astray func(ctx context.Context, s *Slot) (Astray, error)
+	// Astray is asked before a push about a slot whose SKU has several in its channel; tally is the index
+	// of the entry that moved a tally of theirs last. Default: none.
+	Astray func(ctx context.Context, s *Slot, tally uint64) (Astray, error)
 }
 
 // Stream is the ledger's events.
@@ -55,9 +56,10 @@ type Stream interface {
 // Astray is what orders of a channel's own have at one location here and at another one there, until one of
 // the two follows: it is in the differences of their slots, and is not pushed.
 type Astray struct {
-	Known  bool  // false while nobody can tell
-	Moving bool  // orders of the SKU are being placed
-	Units  int64 // that the orders took out of the slot and the ledger has promised elsewhere; or, below 0, the other way round
+	Known  bool // false while nobody can tell
+	Moving bool // orders of the SKU are being placed
+	// Units were taken out of the slot by orders and are promised elsewhere; below 0: the other way round.
+	Units int64
 }
 
 // Failure is a push that was refused for good, or keeps failing.
@@ -96,7 +98,7 @@ func (c Config) WithDefaults() Config {
 		c.Healed = func(context.Context, string) {}
 	}
 	if c.Astray == nil {
-		c.Astray = func(context.Context, *Slot) (Astray, error) { return Astray{Known: true}, nil }
+		c.Astray = func(context.Context, *Slot, uint64) (Astray, error) { return Astray{Known: true}, nil }
 	}
 	if c.Busy == nil {
 		c.Busy = func(context.Context, *Slot) (bool, error) { return false, nil }

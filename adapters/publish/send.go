@@ -46,7 +46,7 @@ func (w *worker) do(ctx context.Context, outlet Outlet, ids []string) error {
 
 // astrayWait is how often a slot is looked at again of which all that it differs by is astray: what ends
 // that is no change of the slot.
-const astrayWait = time.Second
+const astrayWait = 250 * time.Millisecond
 
 // astray takes out of a new push what an order of the channel's own has at one location here and at
 // another one there: nobody can buy too much of it, and the push would undo what the channel did itself.
@@ -61,20 +61,27 @@ func (w *worker) astray(ctx context.Context, one *gathered) (wait bool, err erro
 	if len(ids) < 2 {
 		return false, nil
 	}
-	away, err := w.l.p.cfg.Astray(ctx, one.facts.Slot)
+	all, err := w.gather.gather(ctx, ids, false)
+	if err != nil {
+		return false, err
+	}
+	tally := uint64(0)
+	for i := range all {
+		tally = max(tally, all[i].tallyAt)
+	}
+	away, err := w.l.p.cfg.Astray(ctx, one.facts.Slot, tally)
 	if err != nil || !away.Known {
 		return true, err
 	}
-	// The orders were read after the slot: only if that has not moved does one belong to the other.
-	all, err := w.gather.gather(ctx, ids, false)
-	if err != nil {
+	// The orders were read after the slots: only if those have not moved does one belong to the other.
+	if all, err = w.gather.gather(ctx, ids, false); err != nil {
 		return false, err
 	}
 	sum := int64(0)
 	for i := range all {
 		q := &all[i].plan
-		if !all[i].ok || all[i].facts.Slot.ID == one.facts.Slot.ID && (q.Do != Send ||
-			q.Target != p.Target || q.Expected != p.Expected) {
+		if !all[i].ok || all[i].tallyAt > tally || all[i].facts.Slot.ID == one.facts.Slot.ID &&
+			(q.Do != Send || q.Target != p.Target || q.Expected != p.Expected) {
 			return true, nil
 		}
 		sum += q.Target - q.Expected

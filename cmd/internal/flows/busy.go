@@ -14,6 +14,7 @@ import (
 	"holdfast/adapters/publish"
 	"holdfast/adapters/records"
 	"holdfast/adapters/shopify"
+	"holdfast/engine"
 )
 
 // busy follows what makes a difference in a slot say nothing yet: calls of ours that have begun and not
@@ -31,6 +32,9 @@ type busy struct {
 		ready bool
 		calls map[string]*call     // by the task's id
 		marks map[string]time.Time // watermarks: how much of the log is in calls
+		// through is up to which entry of the log the tasks are in calls, as far as entries that moved a
+		// tally go.
+		through uint64
 	}
 }
 
@@ -46,7 +50,7 @@ type call struct {
 
 // Run follows the tasks until ctx ends. Its error is ctx's, or the store's.
 func (b *busy) Run(ctx context.Context) error {
-	watch := b.store.Watch(records.Tasks, records.Cursors)
+	watch := b.store.Watch(records.Tasks, records.Cursors, records.Tallies)
 	defer watch.Close()
 	for {
 		changes, lost, err := watch.Next(ctx)
@@ -59,19 +63,35 @@ func (b *busy) Run(ctx context.Context) error {
 			}
 		}
 		for i := range changes {
-			if r := &changes[i].Record; r.Table == records.Cursors {
+			switch r := &changes[i].Record; r.Table {
+			case records.Cursors:
 				b.mark(r)
-			} else {
+			case records.Tasks:
 				b.learn(r, changes[i].Gone)
 			}
 		}
+		if n := len(changes); n > 0 {
+			b.through(changes[n-1].Version)
+		}
 	}
+}
+
+// through notes up to which entry the log was followed.
+func (b *busy) through(index uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mu.through = max(b.mu.through, index)
 }
 
 func (b *busy) readAll(ctx context.Context) error {
 	b.mu.Lock()
 	b.mu.ready, b.mu.calls, b.mu.marks = false, map[string]*call{}, map[string]time.Time{}
 	b.mu.Unlock()
+	index, err := b.store.Ledger(ctx, func(*engine.Ledger) bool { return false })
+	if err != nil {
+		return err
+	}
+	b.through(index)
 	// The marks first: what they prove must be among the tasks that are then read.
 	for _, a := range b.connections() {
 		row, ok, err := b.store.Get(ctx, records.Cursors, publish.WatermarkKey(a))
@@ -150,8 +170,15 @@ func (b *busy) Busy(ctx context.Context, s *publish.Slot) (bool, error) {
 }
 
 // Astray sums over the orders that are being placed what the connection has taken out of a slot and the
-// ledger has promised elsewhere. It fails with the store's error.
-func (b *busy) Astray(ctx context.Context, s *publish.Slot) (a publish.Astray, err error) {
+// ledger has promised elsewhere. tally is the index of the entry that last moved a tally of the SKU: a
+// task that was queued with it must be known. It fails with the store's error.
+func (b *busy) Astray(ctx context.Context, s *publish.Slot, tally uint64) (a publish.Astray, err error) {
+	b.mu.Lock()
+	behind := b.mu.through < tally
+	b.mu.Unlock()
+	if behind {
+		return a, nil
+	}
 	calls, ready, err := b.about(ctx, s)
 	if err != nil || !ready {
 		return a, err

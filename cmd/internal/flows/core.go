@@ -115,8 +115,8 @@ func (c *Core) makePublisher() (err error) {
 		Outlets: late(func() publish.Outlets { return outlets{c.registry, c.shops, &c.passes, c.cfg.Now} }),
 		Failed:  told.pushFailed, Healed: told.pushHealed, Alert: told.markOld,
 		Busy: func(ctx context.Context, s *publish.Slot) (bool, error) { return c.busy.Busy(ctx, s) },
-		Astray: func(ctx context.Context, s *publish.Slot) (publish.Astray, error) {
-			return c.busy.Astray(ctx, s)
+		Astray: func(ctx context.Context, s *publish.Slot, tally uint64) (publish.Astray, error) {
+			return c.busy.Astray(ctx, s, tally)
 		},
 		PassEvery: c.divided(passEvery), WatermarkAlert: c.divided(markAlert),
 	})
