@@ -67,7 +67,7 @@ func (j *job) places(ctx context.Context) (outbox.Finish, error) {
 
 // An order that is guessed to be where another one needs the room is put right by its own task, as
 // soon as the shop has told of it. What has no room after all of roomPatience is for a person, and is
-// tried again after each further one.
+// tried again all the same: first after roomWait, and after longer and longer pauses up to roomPatience.
 const (
 	roomPatience = 10 * time.Minute
 	roomWait     = 5 * time.Second
@@ -101,14 +101,13 @@ func (j *job) assign(ctx context.Context, id gid, order string) error {
 		}
 	}
 	if len(all) > 0 {
-		firm := j.all.crowded(order, j.every(roomPatience))
+		waited := j.all.crowded(order)
+		firm := waited >= j.every(roomPatience)
 		_, err := j.all.cfg.Book.Assign(ctx, order, all, firm)
 		if coded, ok := err.(interface{ Code() string }); ok && coded.Code() == "no-room" {
-			wait := roomWait
-			if firm {
-				wait = roomPatience // a person knows of it; room may come all the same
-			}
-			return &outbox.Later{After: j.every(wait), Why: err.Error()}
+			// Each try costs a call of the shop's budget, so the pauses grow with the wait.
+			pause := min(max(waited/2, j.every(roomWait)), j.every(roomPatience))
+			return &outbox.Later{After: pause, Why: err.Error()}
 		}
 		j.all.uncrowded(order)
 		if err != nil {

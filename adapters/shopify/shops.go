@@ -42,18 +42,16 @@ type Shops struct {
 	}
 }
 
-// crowded reports whether an order has waited for room for as long as it may; it begins to wait with
-// the first call.
-func (s *Shops) crowded(order string, most time.Duration) bool {
+// crowded returns how long an order has waited for room; it begins to wait with the first call.
+func (s *Shops) crowded(order string) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.cfg.Now()
 	since, ok := s.mu.crowd[order]
 	if !ok {
-		s.mu.crowd[order] = now
-		return false
+		s.mu.crowd[order], since = now, now
 	}
-	return now.Sub(since) >= most
+	return now.Sub(since)
 }
 
 func (s *Shops) uncrowded(order string) {
