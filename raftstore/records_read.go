@@ -94,12 +94,14 @@ func (s *Store) archivedRecord(row []byte, index uint64, any bool) (r Record, ok
 }
 
 // recordFault is *OverloadedError for a body that cannot be had; nil stays nil. One that is damaged is
-// said in the log.
+// said in the log; a full disk, which is said already, is not.
 func (s *Store) recordFault(row []byte, version uint64, err error) error {
 	if err == nil {
 		return nil
 	}
-	if !errors.Is(err, ErrNoBody) || s.machine.bodies.State().Missing == 0 {
+	full := errors.Is(err, ErrDiskFull)
+	onItsWay := errors.Is(err, ErrNoBody) && s.machine.bodies.State().Missing != 0
+	if !full && !onItsWay {
 		s.log.Error("a body cannot be read", "record", string(row[2:]), "table", row[1],
 			"version", version, "error", err)
 	}

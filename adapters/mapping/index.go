@@ -61,11 +61,14 @@ func (x *Index) Run(ctx context.Context) error {
 		}
 		// The rows are read after the watch began, so that what changes meanwhile comes as a change; its
 		// version says which of the two is newer.
-		for lost {
+		for said := ""; lost; {
 			if err = x.rebuild(ctx); err == nil {
 				break
 			}
-			x.log.Warn("mappings cannot be read", "error", err)
+			if err.Error() != said {
+				said = err.Error()
+				x.log.Warn("mappings cannot be read", "error", err)
+			}
 			if err := pause(ctx, rebuildPause); err != nil {
 				return fmt.Errorf("follow the mappings: %w", err)
 			}
