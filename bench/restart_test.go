@@ -163,7 +163,8 @@ func (f *restartFolder) loadCheckpoint(b *testing.B) {
 func (f *restartFolder) openLog(b *testing.B) {
 	for b.Loop() {
 		log, err := raftstore.OpenRaftLog(raftstore.LogConfig{
-			Dir: filepath.Join(f.dir, "log"), Fatal: func(string, error) {},
+			Dir: filepath.Join(f.dir, "log"), Votes: filepath.Join(f.dir, "VOTE"),
+			Fatal: func(string, error) {},
 		})
 		require.NoError(b, err)
 		require.NoError(b, log.Close())
