@@ -195,7 +195,8 @@ func (h hookNode) send(b *testing.B, s sending) {
 	spec, err := json.Marshal(s)
 	require.NoError(b, err)
 	cmd := exec.CommandContext(b.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), senderVariable+"="+string(spec))
+	cmd.Env = append(os.Environ(), senderVariable+"="+string(spec),
+		"GOMAXPROCS=1") // one core is more than it needs, and two would spin beside the node
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	require.NoError(b, err)
