@@ -215,7 +215,7 @@ func (s *CheckpointStore) forget(bad []checkpointRecord) {
 }
 
 func (s *CheckpointStore) load(rec *checkpointRecord) (*engine.Ledger, error) {
-	r, err := s.read(rec)
+	r, err := s.read(rec, atOnce)
 	if err != nil {
 		return nil, err
 	}
@@ -231,10 +231,10 @@ func (s *CheckpointStore) load(rec *checkpointRecord) (*engine.Ledger, error) {
 	return ledger, nil
 }
 
-// read verifies the files of a checkpoint and opens them.
-func (s *CheckpointStore) read(rec *checkpointRecord) (*badgerReader, error) {
+// read verifies the files of a checkpoint, in steps, and opens them.
+func (s *CheckpointStore) read(rec *checkpointRecord, steps easeSteps) (*badgerReader, error) {
 	dir := filepath.Join(s.cfg.Dir, rec.ID)
-	if err := verifyFolder(dir, rec.Files); err != nil {
+	if err := verifyFolder(dir, rec.Files, steps); err != nil {
 		return nil, err
 	}
 	return openBadgerReader(dir, rec.Blocks, s.cfg.Logger)
@@ -464,7 +464,7 @@ func (s *CheckpointStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, er
 // stream reads a checkpoint that is held, and lets go of it when the stream is closed, or when it
 // fails, as Open does.
 func (s *CheckpointStore) stream(rec checkpointRecord) (io.ReadCloser, error) {
-	r, err := s.read(&rec)
+	r, err := s.read(&rec, easeVerify)
 	if err != nil {
 		s.unpin(rec.ID)
 		return nil, err

@@ -130,7 +130,7 @@ func sealFolder(dir string) ([]fileRecord, error) {
 		if err := syncPath(path); err != nil {
 			return nil, err
 		}
-		record, err := recordFile(path)
+		record, err := recordFile(path, easeVerify)
 		if err != nil {
 			return nil, err
 		}
@@ -142,15 +142,15 @@ func sealFolder(dir string) ([]fileRecord, error) {
 	return files, syncPath(filepath.Dir(dir))
 }
 
-// recordFile reads a file for its size and checksum.
-func recordFile(path string) (fileRecord, error) {
+// recordFile reads a file for its size and checksum, in steps.
+func recordFile(path string, steps easeSteps) (fileRecord, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return fileRecord{}, err
 	}
 	defer f.Close()
 	h := xxh3.New()
-	n, err := io.CopyBuffer(h, struct{ io.Reader }{f}, make([]byte, 256<<10))
+	n, err := io.CopyBuffer(h, struct{ io.Reader }{steps.reader(f)}, make([]byte, 256<<10))
 	if err != nil {
 		return fileRecord{}, fmt.Errorf("read %s: %w", path, err)
 	}
@@ -160,10 +160,10 @@ func recordFile(path string) (fileRecord, error) {
 // verifyFolder checks every byte of a checkpoint against CURRENT. It comes before Badger opens the
 // folder, because a damaged table can end the process in there. It returns *CorruptError with the
 // file, or an error of the file system.
-func verifyFolder(dir string, files []fileRecord) error {
+func verifyFolder(dir string, files []fileRecord, steps easeSteps) error {
 	for _, want := range files {
 		path := filepath.Join(dir, want.Name)
-		found, err := recordFile(path)
+		found, err := recordFile(path, steps)
 		switch {
 		case errors.Is(err, os.ErrNotExist):
 			return damaged(path, "it is missing")

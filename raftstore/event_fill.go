@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 )
 
 // After an install the event files go on where the sender's were at the checkpoint, in the same
@@ -236,7 +237,11 @@ func (e *EventFiles) Fill(g EventGap, p []byte) error {
 	}
 	defer f.Close()
 	p = p[:min(int64(len(p)), g.Bytes-g.Have)]
-	if _, err := f.WriteAt(p, g.Have); err != nil {
+	_, err = f.WriteAt(p, g.Have)
+	if err == nil {
+		err = f.Sync() // else its last piece would have the disk write all of them at once
+	}
+	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	if g.Have+int64(len(p)) < g.Bytes {
@@ -303,8 +308,8 @@ func (e *EventFiles) closeHole(piece io.Reader, front *segment) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.CopyN(f, piece, front.size)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+	err = copySynced(f, piece, front.size)
+	if err = errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("fill the hole of %s: %w", s.path, err)
 	}
 	doc := missingEvents{Segment: s.number}
@@ -319,6 +324,24 @@ func (e *EventFiles) closeHole(piece io.Reader, front *segment) error {
 	e.mu.missing = &doc
 	e.mu.Unlock()
 	return os.Remove(front.path)
+}
+
+// copySynced copies n bytes and syncs them in steps, with a rest behind each that is as long as the
+// step was, so that the log's syncs do not queue behind all of it. It fails with the error of either.
+func copySynced(f *os.File, from io.Reader, n int64) error {
+	for n > 0 {
+		began := time.Now()
+		copied, err := io.CopyN(f, from, min(n, paceBurst))
+		if err == nil {
+			err = f.Sync()
+		}
+		if err != nil {
+			return err
+		}
+		n -= copied
+		time.Sleep(time.Since(began))
+	}
+	return nil
 }
 
 // GiveUp implements EventLog. What is left of a hole stays one. It returns an error of the file

@@ -104,10 +104,10 @@ func (t serialTransport) RequestPreVote(id raft.ServerID, addr raft.ServerAddres
 	return t.inner.RequestPreVote(id, t.at(id, addr), req, resp)
 }
 
-// InstallSnapshot fails with the inner transport's error.
+// InstallSnapshot sends in the steps of easeSend. It fails with the inner transport's error.
 func (t serialTransport) InstallSnapshot(id raft.ServerID, addr raft.ServerAddress,
 	req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
-	return t.inner.InstallSnapshot(id, t.at(id, addr), req, resp, data)
+	return t.inner.InstallSnapshot(id, t.at(id, addr), req, resp, easeSend.reader(data))
 }
 
 // EncodePeer is the inner transport's.

@@ -219,7 +219,7 @@ func (e *badCheckpoint) Unwrap() error { return e.err }
 // every folder that it opens, also for reading; so it opens one of links to the files. It returns
 // *CorruptError, or an error of the file system or of the loader.
 func loadCheckpoint(dir string, rec *checkpointRecord) (_ *engine.Ledger, err error) {
-	if err := verifyFolder(dir, rec.Files); err != nil {
+	if err := verifyFolder(dir, rec.Files, atOnce); err != nil {
 		return nil, err
 	}
 	links, err := os.MkdirTemp("", "holdfast-verify-")
