@@ -116,7 +116,7 @@ func (s *BodyStore) open() (*badger.DB, error) {
 	if db := s.badger.Load(); db != nil {
 		return db, nil
 	}
-	if err := s.checkSpace(); err != nil {
+	if err := s.checkOpenSpace(); err != nil {
 		return nil, err
 	}
 	if err := dropEmptyLogs(s.cfg.Dir); err != nil {
@@ -329,19 +329,6 @@ func (s *BodyStore) sync() error {
 		}
 	}
 	return syncPath(s.cfg.Dir)
-}
-
-// checkSpace fails with ErrDiskFull when the next piece might not fit: Badger maps its files, and on a
-// full disk the process would die of a bus error.
-func (s *BodyStore) checkSpace() error {
-	free, err := s.cfg.free(s.cfg.Dir)
-	if err != nil {
-		return fmt.Errorf("free space: %w", err)
-	}
-	if free < s.cfg.Spare {
-		return fmt.Errorf("%d bytes are free: %w", free, ErrDiskFull)
-	}
-	return nil
 }
 
 func (s *BodyStore) step(name string) error {

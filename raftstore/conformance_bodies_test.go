@@ -364,6 +364,11 @@ func TestBodiesOfANodeThatStartsOnAFullDisk(t *testing.T) {
 	require.ErrorIs(t, err, ErrDiskFull)
 	require.ErrorIs(t, s.Flush(6, 0), ErrDiskFull)
 	left++
+	require.ErrorIs(t, s.Flush(6, 0), ErrDiskFull, "and what merging its tables may take")
+	tables, err := tableBytes(dir)
+	require.NoError(t, err)
+	require.Positive(t, tables)
+	left += tables
 	requireBody(t, s, 1, 5, "five")
 	assert.Zero(t, s.State().Missing, "nothing was lost")
 	require.NoError(t, s.Flush(6, 0))

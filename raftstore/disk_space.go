@@ -69,12 +69,12 @@ type diskMarks struct{ warn, needed int64 }
 
 // marks returns the configured marks. By itself the second is what a node still has to write after it
 // took its last reserve: two files of the log, each of which raft-wal allocates whole, one checkpoint,
-// after which the log can be cut, and what must be free beside that one. The first is twice that,
-// so that there is time to trim and for people to come.
-func (c Config) marks(d DiskSpace, checkpoint int64) diskMarks {
+// after which the log can be cut, what merging the bodies takes meanwhile, and what must be free beside
+// that. The first is twice that, so that there is time to trim and for people to come.
+func (c Config) marks(d DiskSpace, checkpoint, bodies int64) diskMarks {
 	m := diskMarks{warn: c.DiskWarn, needed: c.DiskMin}
 	if m.needed == 0 {
-		m.needed = 2*c.segmentOn(d) + checkpoint + d.spare()
+		m.needed = 2*c.segmentOn(d) + checkpoint + mergeRoom(bodies) + d.spare()
 	}
 	if m.warn == 0 {
 		m.warn = 2 * m.needed

@@ -24,25 +24,28 @@ func TestTheMarksFitTheDisk(t *testing.T) {
 	for _, c := range []struct {
 		conf                Config
 		total, checkpoint   int64
+		bodies              int64
 		segment, spare      int64
 		wantWarn, wantNeeds int64
 	}{
-		{usual, 250 * gib, 0, 256 * mib, 64 * mib, 1152 * mib, 576 * mib},
-		{usual, 250 * gib, gib, 256 * mib, 64 * mib, 3200 * mib, 1600 * mib},
-		{usual, 4 * gib, 0, 256 * mib, 64 * mib, 1152 * mib, 576 * mib},
-		{usual, gib, 0, 64 * mib, 64 * mib, 384 * mib, 192 * mib},
-		{usual, 64 * mib, 0, 4 * mib, 4 * mib, 24 * mib, 12 * mib},
-		{usual, 1 * mib, 0, 64 << 10, 64 << 10, 384 << 10, 192 << 10},
-		{Config{LogSegmentBytes: 16 * mib}, 250 * gib, 0, 16 * mib, 64 * mib, 192 * mib, 96 * mib},
-		{Config{LogSegmentBytes: 256 * mib, DiskMin: 7}, gib, gib, 64 * mib, 64 * mib, 14, 7},
-		{Config{LogSegmentBytes: 256 * mib, DiskMin: 7, DiskWarn: 3}, gib, 0, 64 * mib, 64 * mib, 7, 7},
-		{Config{LogSegmentBytes: 256 * mib, DiskWarn: 1}, gib, 0, 64 * mib, 64 * mib, 192 * mib, 192 * mib},
+		{usual, 250 * gib, 0, 0, 256 * mib, 64 * mib, 1152 * mib, 576 * mib},
+		{usual, 250 * gib, gib, 0, 256 * mib, 64 * mib, 3200 * mib, 1600 * mib},
+		{usual, 4 * gib, 0, 0, 256 * mib, 64 * mib, 1152 * mib, 576 * mib},
+		{usual, gib, 0, 0, 64 * mib, 64 * mib, 384 * mib, 192 * mib},
+		{usual, 64 * mib, 0, 0, 4 * mib, 4 * mib, 24 * mib, 12 * mib},
+		{usual, 1 * mib, 0, 0, 64 << 10, 64 << 10, 384 << 10, 192 << 10},
+		{Config{LogSegmentBytes: 16 * mib}, 250 * gib, 0, 0, 16 * mib, 64 * mib, 192 * mib, 96 * mib},
+		{Config{LogSegmentBytes: 256 * mib, DiskMin: 7}, gib, gib, 0, 64 * mib, 64 * mib, 14, 7},
+		{Config{LogSegmentBytes: 256 * mib, DiskMin: 7, DiskWarn: 3}, gib, 0, 0, 64 * mib, 64 * mib, 7, 7},
+		{Config{LogSegmentBytes: 256 * mib, DiskWarn: 1}, gib, 0, 0, 64 * mib, 64 * mib, 192 * mib, 192 * mib},
+		{usual, 250 * gib, 0, 7 * mib, 256 * mib, 64 * mib, 2 * 583 * mib, 583 * mib},
+		{usual, 250 * gib, 0, 9 * gib, 256 * mib, 64 * mib, 2 * 832 * mib, 832 * mib},
 	} {
 		d := DiskSpace{Total: c.total}
 		assert.Equal(t, c.segment, c.conf.segmentOn(d), "%+v", c)
 		assert.Equal(t, c.spare, d.spare(), "%+v", c)
 		assert.Equal(t, diskMarks{warn: c.wantWarn, needed: c.wantNeeds},
-			c.conf.marks(d, c.checkpoint), "%+v", c)
+			c.conf.marks(d, c.checkpoint, c.bodies), "%+v", c)
 	}
 	assert.Equal(t, "12.0 MiB", size(12*mib))
 	assert.Equal(t, "1.5 GiB", size(3*gib/2))

@@ -14,6 +14,9 @@ const (
 	// diskEvery is how often a node looks at its own disk: a microsecond each time, and in that time a
 	// fast disk takes some 100 MiB, which is below the second mark.
 	diskEvery = 100 * time.Millisecond
+	// bodiesEvery is after how many looks the size of the bodies is asked for, which goes through the
+	// list of their files.
+	bodiesEvery = 20
 	// diskHandEvery is the least time between two attempts to give the lead away for want of space. It
 	// goes only to a node above its first mark, which comes back only once that one is below its
 	// second: so leadership never goes to and fro by itself.
@@ -29,6 +32,8 @@ type diskWatch struct {
 	// Badger maps its files, and a disk that fills up under them ends the process with a bus error.
 	falling atomic.Bool
 	// Used by runDisk alone.
+	looks   int           // so far
+	bodies  int64         // bytes of the bodies, lately
 	pending bool          // trim is due once the disk does not fall any more
 	failing bool          // the last look failed
 	handed  time.Duration // when the lead was last offered to another node, monotonic; 0 is never
@@ -74,7 +79,11 @@ func (s *Store) lookAtDisk() {
 	if state := s.disk.state.Load(); state != nil {
 		before = *state
 	}
-	marks := s.cfg.marks(space, s.machine.sweptBytes.Load())
+	if s.disk.looks%bodiesEvery == 0 {
+		s.disk.bodies = s.machine.bodies.Size()
+	}
+	s.disk.looks++
+	marks := s.cfg.marks(space, s.machine.sweptBytes.Load(), s.disk.bodies)
 	next := diskState{Free: space.Free, Total: space.Total, Needed: marks.needed,
 		Level: marks.level(space.Free, before.Level)}
 	s.disk.state.Store(&next)

@@ -122,6 +122,9 @@ func lockFolder(dir, node string) (*os.File, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
 	}
+	if !isAt(f, path) { // who had it took it away: the next may lock another file of this name
+		return nil, errors.Join(&LockedError{File: path}, f.Close())
+	}
 	// What stands in the file is for people; the lock does not depend on it.
 	err = f.Truncate(0)
 	if err == nil {
@@ -133,6 +136,16 @@ func lockFolder(dir, node string) (*os.File, error) {
 	return f, nil
 }
 
+// isAt reports whether an open file is still the one at path.
+func isAt(f *os.File, path string) bool {
+	own, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(own, there)
+}
+
 func (f *Folder) makeDataFolders() error {
 	for _, name := range dataFolders {
 		if err := os.MkdirAll(f.Path(name), 0o750); err != nil {
@@ -140,6 +153,22 @@ func (f *Folder) makeDataFolders() error {
 		}
 	}
 	return syncPath(f.dir)
+}
+
+// keptVotes returns nil unless this folder took part and has lost VOTE: a log without VOTE that is empty
+// looks like one that was never used, and the node would vote a second time, and acknowledge what it no
+// longer has, under its old id. VOTE is made before a node asks to be let in, so LetIn never stands
+// without it. It fails with *CorruptError, or the error of the file system.
+func (f *Folder) keptVotes() error {
+	id := f.Identity()
+	if !id.LetIn {
+		return nil
+	}
+	_, err := os.Lstat(f.VotePath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return damaged(f.VotePath(), "it is missing, and %s took part: what it promised is gone", id.RaftID())
+	}
+	return err
 }
 
 // Path is the path of a file or folder in the data folder.

@@ -29,6 +29,8 @@ type joinQuestion struct {
 	Incarnation uint64 `json:"incarnation"`
 	Folder      string `json:"folder"`
 	Raft        string `json:"raft"` // where it is reached
+	// ApplyVersion is the newest that its build knows.
+	ApplyVersion int64 `json:"apply_version"`
 }
 
 // What the leader says to it.
@@ -36,6 +38,7 @@ const (
 	joinIn    = "in"
 	joinWait  = "wait" // not now, or not before somebody did something
 	joinUsed  = "used"
+	joinOld   = "old" // its build does not know what the cluster does
 	maxAnswer = 64 << 10
 )
 
@@ -46,6 +49,8 @@ type joinAnswer struct {
 	Cluster     string `json:"cluster"`
 	Term        uint64 `json:"term"`
 	Incarnation uint64 `json:"incarnation"` // the one that is known, of joinUsed
+	// ApplyVersion is the cluster's, of joinOld.
+	ApplyVersion int64 `json:"apply_version,omitempty"`
 }
 
 // UsedNameError says that the data folder of a member is gone: another folder took part under its
@@ -67,7 +72,8 @@ func (s *Store) join(ctx context.Context, addr string) string {
 	defer cancel()
 	id := s.parts.identity.Identity()
 	body, err := json.Marshal(joinQuestion{Node: id.Node, Incarnation: id.Incarnation,
-		Folder: id.Folder, Raft: string(s.parts.transport.LocalAddr())})
+		Folder: id.Folder, Raft: string(s.parts.transport.LocalAddr()),
+		ApplyVersion: s.cfg.applyVersion})
 	if err != nil {
 		return err.Error()
 	}
@@ -88,6 +94,9 @@ func (s *Store) join(ctx context.Context, addr string) string {
 		return "the leader's first message"
 	case joinUsed:
 		s.fail(&UsedNameError{Node: id.Node, Incarnation: a.Incarnation, Cluster: a.Cluster})
+	case joinOld:
+		s.fail(fmt.Errorf("join the cluster of %s: %w", addr,
+			&engine.VersionError{Version: a.ApplyVersion, Knows: s.cfg.applyVersion}))
 	}
 	return a.Why
 }
@@ -140,6 +149,11 @@ func (s *Store) letIn(ctx context.Context, q joinQuestion, a *joinAnswer) error 
 	defer s.changes.give()
 	id := Identity{Node: q.Node, Incarnation: q.Incarnation, Folder: q.Folder}
 	a.Cluster = s.clusterText()
+	if now := s.applyVersion(); q.ApplyVersion < now {
+		// It would stop at its first entry, or at the checkpoint that it is sent, and be a member then.
+		a.Verdict, a.ApplyVersion = joinOld, now
+		return nil
+	}
 	member, isMember := s.memberNamed(q.Node)
 	known, enrolled := s.enrolment(q.Node)
 	if enrolled && !mayClaim(known, id) {

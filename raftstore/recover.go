@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // LostFolder is the data folder of a node that does not run and whose data is lost or damaged. It is
@@ -14,28 +16,57 @@ import (
 type LostFolder struct {
 	dir, node string
 	lock      *os.File
+	// made is what was not there before, in the order in which it can be taken away again; Close does
+	// that unless the node began anew here.
+	made []string
 }
 
 // keptFolder begins the names of the folders that hold what was there before.
 const keptFolder = "lost-"
 
-// OpenLostFolder takes the folder dir of node, and makes it when it is not there. It fails with
+// OpenLostFolder takes the folder dir of node, and makes it when it is not there: then it goes again with
+// Close, unless the node began anew in it. It fails with
 // *LockedError while a node runs on it, *ForeignFolderError when it is another node's, or an error of
 // the file system. A damaged IDENTITY is no failure: it may be what was lost.
 func OpenLostFolder(dir, node string) (*LostFolder, error) {
+	f := &LostFolder{dir: dir, node: node, made: missing(filepath.Join(dir, lockFile))}
 	if err := makeDurably(dir); err != nil {
-		return nil, fmt.Errorf("make data folder: %w", err)
+		return nil, errors.Join(fmt.Errorf("make data folder: %w", err), f.unmake())
 	}
 	lock, err := lockFolder(dir, node)
 	if err != nil {
-		return nil, err
+		return nil, err // what was made may be another's by now
 	}
-	f := &LostFolder{dir: dir, node: node, lock: lock}
+	f.lock = lock
 	if id, err := f.identity(); err == nil && id.Node != node {
 		err := &ForeignFolderError{File: f.path(identityFile), Found: id.Node, Want: node}
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// missing returns path and the folders above it that are not there, the deepest first.
+func missing(path string) (paths []string) {
+	for {
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			return paths
+		}
+		paths, path = append(paths, path), filepath.Dir(path)
+	}
+}
+
+// unmake takes away what was made, as far as nothing else stands in it by now.
+func (f *LostFolder) unmake() error {
+	for _, path := range f.made {
+		err := os.Remove(path)
+		switch {
+		case errors.Is(err, unix.ENOTEMPTY), errors.Is(err, unix.EEXIST):
+			return nil
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("take away what was made: %w", err)
+		}
+	}
+	return nil
 }
 
 func (f *LostFolder) path(name string) string { return filepath.Join(f.dir, name) }
@@ -67,6 +98,7 @@ func (f *LostFolder) BeginAnew(r Recovery) (kept string, err error) {
 	if _, err = FreeBallast(f.dir); err != nil {
 		return "", err
 	}
+	f.made = nil // from here on it is a node's
 	if kept, err = f.keep(); err != nil {
 		return kept, err
 	}
@@ -116,5 +148,7 @@ func (f *LostFolder) makeKept() (string, error) {
 	}
 }
 
-// Close gives the folder up. It returns the error of the file system.
-func (f *LostFolder) Close() error { return f.lock.Close() }
+// Close gives the folder up, and takes away what OpenLostFolder made for nothing: a recovery that was
+// refused, or that was given a wrong folder, leaves no trace. LOCK goes while it is locked; who opened
+// it in between finds that it is none any more, see lockFolder. It returns the error of the file system.
+func (f *LostFolder) Close() error { return errors.Join(f.unmake(), f.lock.Close()) }

@@ -101,3 +101,47 @@ func TestRecoverRefusesWhatIsNotItsOwn(t *testing.T) {
 	assert.Equal(t, before, identityIn(t, dir))
 	assert.NoDirExists(t, filepath.Join(dir, "lost-1"))
 }
+
+// TestARecoveryThatComesToNothingLeavesNothing gives recover a folder that is not the node's, and the
+// cluster says no: what was made for it goes again, and what was there stays.
+func TestARecoveryThatComesToNothingLeavesNothing(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	given := func(parts ...string) {
+		t.Helper()
+		f, err := OpenLostFolder(filepath.Join(append([]string{root}, parts...)...), "n3")
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+	}
+	given("mistyped", "d3")
+	assert.NoDirExists(t, filepath.Join(root, "mistyped"))
+	there := filepath.Join(root, "there")
+	require.NoError(t, os.Mkdir(there, 0o750))
+	given("there")
+	entries, err := os.ReadDir(there)
+	require.NoError(t, err)
+	assert.Empty(t, entries)
+	scribble(t, filepath.Join(there, lockFile))
+	given("there")
+	assert.FileExists(t, filepath.Join(there, lockFile), "it was there before")
+
+	f, err := OpenLostFolder(filepath.Join(root, "used"), "n3")
+	require.NoError(t, err)
+	scribble(t, filepath.Join(root, "used", "somebody-elses"))
+	require.NoError(t, f.Close())
+	assert.FileExists(t, filepath.Join(root, "used", "somebody-elses"))
+}
+
+// TestALockThatWasTakenAwayIsNone locks a file that is not at its place any more.
+func TestALockThatWasTakenAwayIsNone(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), lockFile)
+	f, err := os.Create(path)
+	require.NoError(t, err)
+	defer f.Close()
+	assert.True(t, isAt(f, path))
+	require.NoError(t, os.Remove(path))
+	assert.False(t, isAt(f, path))
+	scribble(t, path)
+	assert.False(t, isAt(f, path))
+}

@@ -70,7 +70,8 @@ func openParts(c Config, s *Store) (p parts, err error) {
 	if err != nil {
 		return p, err
 	}
-	keepBallast(c.Dir, c.Ballast, space, c.marks(space, p.meta.SizeBytes).warn, c.Logger)
+	marks := c.marks(space, p.meta.SizeBytes, p.bodies.Size())
+	keepBallast(c.Dir, c.Ballast, space, marks.warn, c.Logger)
 	ln := c.Listener
 	if ln == nil {
 		if ln, err = net.Listen("tcp", c.Raft); err != nil {
@@ -98,7 +99,9 @@ func (p *parts) openDisk(c Config, s *Store) (space DiskSpace, err error) {
 	}
 	p.id, p.identity = folder.RaftID(), folder
 	p.closers = append(p.closers, folder.Close)
-
+	if err := folder.keptVotes(); err != nil {
+		return space, err
+	}
 	if space, err = s.disk.space(c.Dir); err != nil {
 		return space, err
 	}

@@ -63,7 +63,7 @@ func (c *folderCheck) checkLog(ctx context.Context) error {
 
 // untouched reports whether the node died before it opened its log for the first time.
 func (c *folderCheck) untouched() bool {
-	if c.newest != nil || len(c.current.Checkpoints) > 0 {
+	if c.newest != nil || len(c.current.Checkpoints) > 0 || c.identity.LetIn {
 		return false
 	}
 	_, noVotes := os.Lstat(filepath.Join(c.dir, voteFileName))

@@ -40,11 +40,7 @@ func (s *Store) raiseVersion(ctx context.Context) error {
 		return nil
 	}
 	known, all := s.versionOfAll()
-	now := int64(0)
-	s.machine.view(func(l *engine.Ledger) bool {
-		now = l.Limits().ApplyVersion
-		return false
-	})
+	now := s.applyVersion()
 	if !all || now == 0 || known <= now {
 		return nil
 	}
@@ -60,6 +56,15 @@ func (s *Store) raiseVersion(ctx context.Context) error {
 	}
 	s.log.Info("apply version raised", "from", now, "to", known, "index", b.index)
 	return nil
+}
+
+// applyVersion is the cluster's as it is applied here, 0 when the ledger cannot be read.
+func (s *Store) applyVersion() (version int64) {
+	s.machine.view(func(l *engine.Ledger) bool {
+		version = l.Limits().ApplyVersion
+		return false
+	})
+	return version
 }
 
 // versionOfAll is the highest apply version that every member knows, voter or not. all is false while

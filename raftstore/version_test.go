@@ -16,14 +16,6 @@ func builds(versions map[string]int64) func(*Config) {
 	return func(c *Config) { c.applyVersion = versions[c.Node] }
 }
 
-func (n *node) applyVersion() (version int64) {
-	n.machine.view(func(l *engine.Ledger) bool {
-		version = l.Limits().ApplyVersion
-		return false
-	})
-	return version
-}
-
 func TestTheApplyVersionIsRaisedOnceEveryMemberCanFollow(t *testing.T) {
 	t.Parallel()
 	versions := map[string]int64{"n1": 3, "n3": 3}
@@ -65,6 +57,33 @@ func TestAnOlderBuildStopsAtTheEntryThatRaised(t *testing.T) {
 		require.ErrorAs(t, err, &version)
 		assert.EqualValues(t, 2, version.Version)
 		assert.ErrorContains(t, err, "entry ", "it names the entry")
+	})
+}
+
+// TestANodeOfAnOlderBuildIsNotLetIn starts a node whose build does not know what the cluster does by
+// now: it stops before it is a member in any but name, and one with a build that knows takes its place.
+func TestANodeOfAnOlderBuildIsNotLetIn(t *testing.T) {
+	t.Parallel()
+	versions := map[string]int64{"n1": 2, "n4": 1}
+	inBubble(t, 1, builds(versions), func(t *testing.T, c *cluster) {
+		n1 := c.leader()
+		time.Sleep(3 * askEvery)
+		require.EqualValues(t, 2, n1.applyVersion())
+		n4 := c.add("n4")
+		c.start(n4)
+		err := <-n4.fatal
+		var version *engine.VersionError
+		require.ErrorAs(t, err, &version)
+		assert.Equal(t, engine.VersionError{Version: 2, Knows: 1}, *version)
+		assert.False(t, n4.identity.Identity().LetIn)
+		_, known := n1.enrolment("n4")
+		assert.False(t, known, "its name is free")
+
+		c.kill(n4)
+		versions["n4"] = 2
+		c.start(n4)
+		require.NoError(t, n1.AddMember(t.Context(), "n4", n4.addr))
+		c.eventually("n4 votes", func() bool { return c.votes(n1, "n1", "n4") })
 	})
 }
 

@@ -38,9 +38,15 @@ const ready = 60 * time.Second
 // launchProcess starts the command and returns at once.
 func launchProcess(t *testing.T, args ...string) *process {
 	t.Helper()
-	p := &process{t: t, args: args, done: make(chan struct{})}
-	p.cmd = exec.Command(os.Args[0], args...)
-	p.cmd.Env = append(os.Environ(), asCommand+"=1")
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append(os.Environ(), asCommand+"=1")
+	return launchAs(t, cmd, args)
+}
+
+// launchAs starts a command that is, or becomes, a node; args are for messages.
+func launchAs(t *testing.T, cmd *exec.Cmd, args []string) *process {
+	t.Helper()
+	p := &process{t: t, args: args, cmd: cmd, done: make(chan struct{})}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	pipe, err := p.cmd.StderrPipe()
 	require.NoError(t, err)

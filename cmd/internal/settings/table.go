@@ -104,7 +104,8 @@ var table = []Setting{
 			"events; auto is twice disk.min"},
 	{Key: "disk.min", Kind: Size, Default: "auto", For: "serve",
 		Help: "free space below which the node is not ready and a leader refuses reserves; auto is " +
-			"two files of the log (256MiB, less on a small disk), a checkpoint and 64MiB; 0 is never"},
+			"two files of the log (256MiB, less on a small disk), a checkpoint, what merging the bodies of " +
+			"records takes (256MiB at most) and 64MiB; 0 is never"},
 	{Key: "disk.ballast", Kind: Size, Default: "auto", For: "serve",
 		Help: "size of the file BALLAST in the data folder, which may be deleted when the disk is " +
 			"full; auto is a hundredth of the disk, at most 256MiB; 0 is none"},
