@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"holdfast/adapters/answers"
 	"holdfast/adapters/connections"
 	"holdfast/adapters/exceptions"
 	"holdfast/adapters/httpapi"
@@ -208,7 +209,7 @@ func (c *Core) Serve(to *httpapi.Config) {
 	}
 	to.Mappings, to.MappingAudit = c.table, c.auditor
 	to.Orders, to.Tasks, to.Exceptions = c.orders, c.tasks, c.exceptions
-	to.Publishing = c.publisher
+	to.Publishing, to.Answers = c.publisher, answers.New(c.cfg.Store, c.cfg.Now)
 	to.Webhooks = webhooks{c.hook, c.ready}
 	to.Tracer = &trace.Tracer{
 		Store: c.cfg.Store, Orders: c.orders, Events: c.cfg.Events,
