@@ -446,6 +446,7 @@ func (j *job) move(ctx context.Context) (outbox.Finish, error) {
 	var p struct {
 		Ref   string `json:"ref"`
 		Qty   int64  `json:"qty"`
+		From  string `json:"from"`
 		To    string `json:"to"`
 		Group string `json:"group"`
 	}
@@ -472,7 +473,8 @@ func (j *job) move(ctx context.Context) (outbox.Finish, error) {
 	if err != nil {
 		return outbox.Finish{}, err
 	}
-	effects, err := j.moveFrom(ctx, at, moveOrder{lines[p.Ref], place, p.Group, p.Qty})
+	effects, err := j.moveFrom(ctx, at, moveOrder{line: lines[p.Ref],
+		from: j.theirs(p.From), place: place, group: p.Group, qty: p.Qty})
 	if err != nil {
 		return outbox.Finish{}, err
 	}
@@ -485,16 +487,18 @@ func (j *job) move(ctx context.Context) (outbox.Finish, error) {
 	}}, nil
 }
 
+// moveOrder is units of a line to be moved to a place: from one, or from wherever they are.
 type moveOrder struct {
-	line, place, group string
-	qty                int64
+	line, from, place, group string
+	qty                      int64
 }
 
 func (j *job) moveFrom(ctx context.Context, at *placesTree, m moveOrder) (all []effect, err error) {
 	for i := range at.Groups.Nodes {
 		g := &at.Groups.Nodes[i]
 		from := g.At.Location.tail()
-		if !g.open() || from == m.place || m.group != "" && g.ID.tail() != m.group {
+		if !g.open() || from == m.place || m.group != "" && g.ID.tail() != m.group ||
+			m.from != "" && from != m.from {
 			continue
 		}
 		for _, l := range g.Lines.Nodes {

@@ -171,7 +171,7 @@ func (c *Core) makeTasks() (err error) {
 		connections: c.ids}
 	c.tasks = outbox.NewDesk(outbox.DeskConfig{Store: c.cfg.Store, Now: c.cfg.Now, Gate: c.registry,
 		Executors: executors, ReadKinds: shopify.ReadKinds})
-	c.exceptions = exceptions.NewDesk(c.cfg.Store, c.tasks, c.cfg.Now)
+	c.exceptions = exceptions.NewDesk(c.cfg.Store, c.tasks, c.cfg.Now).With(c.orders)
 	c.flows = connections.NewFlows(c.cfg.Store, c.registry, c.kinds.Flows, c.cfg.Now)
 	c.releaser = mapping.NewReleaser(mapping.ReleaserConfig{Store: c.cfg.Store, Table: c.table,
 		Waiters: c.orders, Logger: c.cfg.Logger, Every: c.divided(time.Minute)})
