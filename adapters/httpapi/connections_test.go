@@ -187,7 +187,12 @@ func TestOnIsRefusedWithReasons(t *testing.T) {
 	s.inTheWay = nil
 	m := s.do("POST", "/v1/connections/shop/mode", `{"mode":"on"}`).json(t)
 	require.Equal(t, "on", m["effective"])
-	require.Equal(t, "done", m["start"].(map[string]any)["step"])
+	begun := m["start"].(map[string]any)
+	require.Equal(t, "done", begun["step"])
+	require.Equal(t, map[string]any{"catalogue": 7.0}, begun["rows"])
+	for _, inner := range []string{"identity", "term", "cursor"} {
+		require.NotContains(t, begun, inner, "it is the start's own")
+	}
 }
 
 func TestFlowsAreRunNow(t *testing.T) {
