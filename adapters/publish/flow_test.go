@@ -416,3 +416,35 @@ func TestBadBodiesStopTheBook(t *testing.T) {
 	w.submit(&tx)
 	require.ErrorContains(t, w.pub.book.Load(t.Context()), `slots "a/1"`)
 }
+
+// TestWhatHadNoTurnIsNoTry: a push that never left is sent later, and nobody is told, however often that
+// was.
+func TestWhatHadNoTurnIsNoTry(t *testing.T) {
+	w, a, _ := pooled(t, 10)
+	w.pub.cfg.Outlets = crowded{w}
+	w.leads()
+	w.must(&engine.Adjust{SKU: "A", Location: "main", Delta: -4, Source: "wms"})
+	for range 3 * tellAfter {
+		w.turns()
+		w.pass(10 * time.Second)
+	}
+	require.Empty(t, w.failed)
+	require.Zero(t, w.lead.worker("a").backoff["a/A"].tries)
+	w.pub.cfg.Outlets = w
+	w.turns()
+	require.Equal(t, int64(6), a.levels["a/A"].value, "and it waits no longer than a moment")
+}
+
+// crowded are outlets that have no turn for anybody.
+type crowded struct{ w *world }
+
+type noTurn struct{ *shop }
+
+func (n noTurn) Push(context.Context, []Slot, []Push) ([]error, error) {
+	return nil, &testError{code: "throttled", retry: true, unsent: true}
+}
+
+func (c crowded) Outlet(connection string) (Outlet, bool) {
+	return Outlet{Pusher: noTurn{c.w.shops[connection]}, Style: Delta}, connection == "a"
+}
+func (c crowded) Closed(string) string { return "" }

@@ -345,8 +345,10 @@ type testError struct {
 	code           string
 	unknown, retry bool
 	stale          bool
+	unsent         bool
 }
 
+func (e *testError) Unsent() bool    { return e.unsent }
 func (e *testError) Error() string   { return e.code }
 func (e *testError) Code() string    { return e.code }
 func (e *testError) Unknown() bool   { return e.unknown }

@@ -90,7 +90,8 @@ const (
 // call leaves few that are active without a number of ours. What there is no time for is answered as
 // not sent and to come again; nothing has happened to it.
 func (b *pushing) activateAll(ctx context.Context, at []int) {
-	putOff := later(b.every(activateAgain), "not sent: other levels were activated before")
+	putOff := later(b.every(activateAgain), "other levels were activated before")
+	putOff.unsent = true
 	most := min(len(at), maxActivations)
 	for group := range slices.Chunk(at[:most], activateGroup) {
 		var ready []int
