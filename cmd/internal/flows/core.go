@@ -28,7 +28,7 @@ import (
 	"holdfast/engine"
 )
 
-// Config is what a Core works with. All is required.
+// Config is what a Core works with. All but Vault is required.
 type Config struct {
 	Store    records.Store
 	Events   Events
@@ -36,6 +36,8 @@ type Config struct {
 	Logger   *slog.Logger
 	Registry *prometheus.Registry
 	Alerts   Alerts
+	// Vault says where secrets of connections may be. Default: anywhere.
+	Vault *connections.Vault
 	// Speed divides the intervals of ours that wait for an outside system; 1 but beside a simulator that
 	// runs faster.
 	Speed int
@@ -82,7 +84,9 @@ func New(cfg Config) (*Core, error) {
 	c.board = connections.NewBoard(cfg.Now)
 	// The checks of a document need what is made of the registry: they are asked only once all is.
 	c.registry = connections.NewRegistry(cfg.Store, connections.Checks{
-		Document: func(d connections.Connection) error { return c.kinds.Check(d) },
+		Document: func(d connections.Connection) error {
+			return errors.Join(cfg.Vault.Check(d), c.kinds.Check(d))
+		},
 		Obstacles: func(ctx context.Context, d connections.Connection) ([]connections.Obstacle, error) {
 			return c.middle().obstacles(ctx, d)
 		},
@@ -136,14 +140,14 @@ func (c *Core) makeOrders() (err error) {
 func (c *Core) makeShops() (err error) {
 	c.shops, err = shopify.New(shopify.Config{
 		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Mapping: c.index,
-		Now: c.cfg.Now, Logger: c.cfg.Logger,
+		Now: c.cfg.Now, Logger: c.cfg.Logger, Vault: c.cfg.Vault,
 	})
 	if err != nil {
 		return wrap("shopify", err)
 	}
 	c.hook, err = shopify.NewHook(shopify.HookConfig{
 		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Mapping: c.index, Now: c.cfg.Now,
-		Logger: c.cfg.Logger, Metrics: c.cfg.Registry,
+		Logger: c.cfg.Logger, Metrics: c.cfg.Registry, Vault: c.cfg.Vault,
 	})
 	c.kinds = connections.Kinds{
 		"shopify": c.selling(shopify.Kind{Shops: c.shops}), "erp": connections.Outside{},
@@ -177,7 +181,7 @@ func (c *Core) makeTasks() (err error) {
 		Waiters: c.orders, Logger: c.cfg.Logger, Every: c.divided(time.Minute)})
 	c.supervisor, err = connections.NewSupervisor(connections.Config{Store: c.cfg.Store,
 		Registry: c.registry, Kinds: c.kinds, Core: c.middle(), Board: c.board, Now: c.cfg.Now,
-		Logger: c.cfg.Logger})
+		Logger: c.cfg.Logger, Vault: c.cfg.Vault})
 	if err != nil {
 		return wrap("connections", err)
 	}
