@@ -275,6 +275,40 @@ func TestAnItemThatWasNeverStockedThereIsActivated(t *testing.T) {
 	require.Equal(t, Missing, s.Blocked)
 }
 
+// TestAnItemThatNobodyCountsIsLeftAlone: it has no level, and is given none; one that was counted and is
+// not any more is missing.
+func TestAnItemThatNobodyCountsIsLeftAlone(t *testing.T) {
+	for _, location := range []string{"main", "store"} {
+		w := newWorld(t, 1)
+		w.store.Define(t, &engine.DefineLocation{Location: "store", Kind: engine.Merchant,
+			Master: "shopify:a", Shortfall: engine.ShortfallNone})
+		a := w.shop("a", engine.Pooled, location, "A")
+		counted := *a.levels["a/A"]
+		delete(a.levels, "a/A")
+		a.loose = true
+		source := map[string]string{"main": "wms", "store": "shopify:a"}[location]
+		w.must(&engine.Set{SKU: "A", Location: engine.Name(location), Value: 4, Source: source})
+		w.leads()
+		w.settle()
+		require.True(t, w.pub.Pass(""))
+		w.settle()
+		require.Empty(t, a.pushes, "no level is activated")
+		require.Equal(t, "untracked", w.plans()["a/A"].plan.Why)
+		require.EqualValues(t, 4, w.plans()["a/A"].offer.Places[0].Have, "and nothing is counted")
+
+		counted.value = 4
+		a.levels["a/A"] = &counted
+		require.True(t, w.pub.Pass(""))
+		w.settle()
+		w.inStep()
+		delete(a.levels, "a/A")
+		require.True(t, w.pub.Pass(""))
+		w.settle()
+		s, _ := w.pub.book.Slot("a/A")
+		require.Equal(t, Missing, s.Blocked)
+	}
+}
+
 // TestTheFirstCountIsOfTheMomentOfTheRead: what is booked between the read and the write counts on top
 // of it, and a sale in between has it read again.
 func TestTheFirstCountIsOfTheMomentOfTheRead(t *testing.T) {

@@ -46,6 +46,7 @@ type shop struct {
 	pushes []Push // every one that was applied
 	reads  int
 	faulty bool
+	loose  bool // what has no level is an item that nobody counts
 	onPush func()
 	onRead func() // once, after a read and before its answer
 }
@@ -434,7 +435,11 @@ func (s *shop) Read(_ context.Context, slots []Slot) ([]*Seen, error) {
 	for _, slot := range slots {
 		l := s.levels[slot.ID]
 		if l == nil {
-			seen = append(seen, nil)
+			var v *Seen
+			if s.loose {
+				v = &Seen{ReadAt: s.w.clock}
+			}
+			seen = append(seen, v)
 			continue
 		}
 		seen = append(seen, &Seen{Available: l.value, Committed: l.committed,

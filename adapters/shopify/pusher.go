@@ -334,7 +334,14 @@ func (s *shop) readLevels(ctx context.Context, place string, slots []publish.Slo
 		return answerFault(opLevels, errors.New("not as many nodes as were asked for"))
 	}
 	for k, node := range out.Nodes {
-		if node == nil || node.Level == nil {
+		switch {
+		case node == nil:
+			continue
+		case node.Level == nil && !node.Tracked:
+			// Nobody counts it, and so nobody may give it a level: it is seen, and not as one that is missing.
+			seen[at[k]] = &publish.Seen{ReadAt: asked}
+			continue
+		case node.Level == nil:
 			continue
 		}
 		v := node.Level.seen(asked)
