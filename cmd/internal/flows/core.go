@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -73,6 +74,7 @@ type Core struct {
 	bell       *exceptions.Bell
 	releaser   *mapping.Releaser
 	ready      chan struct{}
+	leads      atomic.Bool
 }
 
 // New puts a core together. It fails when a part refuses its configuration, or a metric is taken.
@@ -273,6 +275,8 @@ func (c *Core) Lead(ctx context.Context, term uint64) {
 		return
 	case <-c.ready:
 	}
+	c.leads.Store(true)
+	defer c.leads.Store(false)
 	c.runAll(ctx, map[string]func(context.Context) error{
 		"tasks":     func(ctx context.Context) error { return c.dispatcher.Run(ctx, term) },
 		"adapters":  func(ctx context.Context) error { return c.supervisor.Run(ctx, term) },
@@ -282,6 +286,20 @@ func (c *Core) Lead(ctx context.Context, term uint64) {
 		"short":     func(ctx context.Context) error { return c.orders.FollowShort(ctx, c.cfg.Events) },
 		"alerts":    c.bell.Run,
 	})
+}
+
+// Standing says what the core does on this node, for people. It is never a reason to send requests
+// elsewhere: an outside system that is down is one for every node.
+func (c *Core) Standing() string {
+	select {
+	case <-c.ready:
+	default:
+		return "reads connections, mappings, routing and slots; webhooks are told to come again"
+	}
+	if c.leads.Load() {
+		return "leads: tasks, adapters and pushes run here"
+	}
+	return "follows: tasks, adapters and pushes run on the leader"
 }
 
 // restartPause is between the end of a part and its next beginning: long enough that a part which
