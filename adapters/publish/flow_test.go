@@ -482,3 +482,15 @@ func (c crowded) Outlet(connection string) (Outlet, bool) {
 	return Outlet{Pusher: noTurn{c.w.shops[connection]}, Style: Delta}, connection == "a"
 }
 func (c crowded) Closed(string) string { return "" }
+
+// TestTheFirstCountKnowsItsBasis: what moved in the millisecond in which the ledger was read is on top of
+// the count or not, as the ledger was and not as the clock says.
+func TestTheFirstCountKnowsItsBasis(t *testing.T) {
+	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	one := &gathered{readAt: at.UnixMilli(), moved: -3,
+		facts: Facts{Slot: &Slot{SKU: "A", Location: "store"}, Master: true, Watermark: at}}
+	x := findOut(one, &Seen{Available: 7, Active: true, Tracked: true, UpdatedAt: at.Add(-time.Minute)},
+		false, "shopify:a")
+	require.Equal(t, []engine.Command{&engine.Set{SKU: "A", Location: "store", Source: "shopify:a",
+		Value: 7, AsOf: at.UnixMilli(), Basis: -3, BasisRead: true}}, x.ops)
+}

@@ -182,7 +182,7 @@ func findOut(one *gathered, seen *Seen, busy bool, master string) *finding {
 			SKU: engine.Name(s.SKU), Location: engine.Name(s.Location), Source: master,
 			Value: max(0, seen.Available+seen.Committed),
 			// What is booked between the gathering and the write counts on top.
-			AsOf: one.readAt, Basis: one.moved,
+			AsOf: one.readAt, Basis: one.moved, BasisRead: true,
 		})
 	case !known || by == 0:
 	case f.Master && cause == "edit":
