@@ -88,6 +88,10 @@ type Set struct {
 	AsOf          int64 // ms since 1970; 0 is now, nothing to replay
 	Basis         int64 // movements up to AsOf; counts only if AsOf is not 0
 	BasisGone     bool  // the history no longer reaches back to AsOf
+	// BasisRead: whoever proposes it has read Basis in the ledger itself, when Value was true. Then it
+	// stands: by the clock alone, what moved in the same millisecond as the read is before it. It is said to
+	// the store only, and is no part of the command.
+	BasisRead bool
 }
 
 // Adjust changes what is on hand by Delta.

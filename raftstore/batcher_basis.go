@@ -48,7 +48,7 @@ func (s *Store) withBasis(ctx context.Context, c engine.Command) (engine.Command
 
 // basisOf returns set, or a copy with its basis; it fails as withBasis.
 func (s *Store) basisOf(ctx context.Context, set *engine.Set) (*engine.Set, error) {
-	if set.AsOf == 0 && set.Basis == 0 && !set.BasisGone {
+	if set.AsOf == 0 && set.Basis == 0 && !set.BasisGone || set.AsOf != 0 && set.BasisRead {
 		return set, nil
 	}
 	whole := *set

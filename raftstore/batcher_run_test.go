@@ -114,6 +114,31 @@ func TestASubmittedCommandStaysAsItIs(t *testing.T) {
 	})
 }
 
+// TestABasisThatWasReadStands: by the clock, what moved in the millisecond of a count was before it; who
+// has read the ledger knows that it was not.
+func TestABasisThatWasReadStands(t *testing.T) {
+	t.Parallel()
+	inBubble(t, 1, nil, func(t *testing.T, c *cluster) {
+		n := c.leader()
+		c.stock(n, 100, "A")
+		time.Sleep(time.Second)
+		c.accept(n, &engine.Adjust{SKU: "A", Location: "main", Delta: -5, Source: "test", Reason: "x"})
+		var at, moved int64
+		_, _, err := n.Read(t.Context(), false, 0, func(l *engine.Ledger) bool {
+			rows, _ := l.Stock("A")
+			at, moved = l.Now(), rows[0].Moved
+			return false
+		})
+		require.NoError(t, err)
+		set := &engine.Set{SKU: "A", Location: "main", Value: 50, Source: "wms", AsOf: at}
+		assert.EqualValues(t, 50, c.accept(n, set).Stock.OnHand, "the same millisecond is before it")
+		read := *set
+		read.Basis, read.BasisRead = moved+5, true // as it was before the adjust
+		assert.EqualValues(t, 45, c.accept(n, &read).Stock.OnHand)
+		assert.EqualValues(t, 45, c.accept(n, &engine.Group{Ops: []engine.Command{&read}}).Ops[0].Stock.OnHand)
+	})
+}
+
 // TestADeathUnderLoadAnswersEveryoneOnce lets the node die while a batch is being encoded, most
 // likely, and closes it.
 func TestADeathUnderLoadAnswersEveryoneOnce(t *testing.T) {

@@ -42,6 +42,7 @@ type Secrets struct {
 	id      string
 	refs    map[string]string
 	environ func(string) (string, bool)
+	vault   *Vault
 }
 
 // NewSecrets makes the Secrets of a connection. environ looks a variable up; nil is the process's.
@@ -82,6 +83,11 @@ func (s Secrets) Read(name string) (Secret, error) {
 	if !ok {
 		return fail("the connection names none")
 	}
+	if s.vault != nil { // a document may be older than the bounds, or come from another node
+		if must := s.vault.must(ref); must != "" {
+			return fail(must)
+		}
+	}
 	if variable, ok := strings.CutPrefix(ref, "env:"); ok {
 		value, _ := s.environ(variable)
 		if value == "" {
@@ -90,7 +96,7 @@ func (s Secrets) Read(name string) (Secret, error) {
 		return Secret{value}, nil
 	}
 	file := strings.TrimPrefix(ref, "file:")
-	value, err := readBounded(file)
+	value, err := s.vault.read(file)
 	if err != nil {
 		return fail(err.Error())
 	}
@@ -102,16 +108,3 @@ func (s Secrets) Read(name string) (Secret, error) {
 
 // Has reports whether the connection names a secret; it may still not be there.
 func (s Secrets) Has(name string) bool { return s.refs[name] != "" }
-
-func readBounded(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", err // an *os.PathError: operation, path and reason
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	if err == nil && len(b) > maxSecret {
-		err = fmt.Errorf("file %s is over %d bytes", file, maxSecret)
-	}
-	return string(b), err
-}

@@ -25,6 +25,8 @@ type Config struct {
 	Now      func() time.Time
 	// Environ looks up a variable that a secret names. Default: the process's.
 	Environ func(string) (string, bool)
+	// Vault says where secrets may be. Default: anywhere.
+	Vault *Vault
 	// Logger gets one line for each connection that begins, fails or ends. Default: discards.
 	Logger *slog.Logger
 }
@@ -161,7 +163,7 @@ func (s *Supervisor) keep(ctx context.Context, e Entry, term uint64) {
 const soundAfter = 5 * time.Minute
 
 func (s *Supervisor) link(e Entry, term uint64, health *Reporter, log *slog.Logger) Link {
-	return Link{Connection: e.Connection, Secrets: NewSecrets(e.Connection, s.cfg.Environ), Term: term,
+	return Link{Connection: e.Connection, Secrets: s.cfg.Vault.Of(e.Connection, s.cfg.Environ), Term: term,
 		Health: health, Logger: log}
 }
 

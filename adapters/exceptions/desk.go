@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"holdfast/adapters/records"
@@ -21,16 +22,39 @@ type Tasks interface {
 	Abandon(ctx context.Context, tx *records.Tx, id, why string) error
 }
 
+// Orders does to an order what a person has chosen; orders.Book does.
+type Orders interface {
+	// Remedy does what r says to the order of an id. Done again it does nothing more. Its errors are
+	// understood by their Code.
+	Remedy(ctx context.Context, id string, r Remedy) error
+}
+
+// Remedy is what a person has chosen among the actions of an exception, for its order.
+type Remedy struct {
+	Do       string // one of [Remedies]; "" is none
+	By       string // principal
+	Location string // of a move, and of a substitute when it matters
+	SKU      string // that a substitute stands in for; "" is the one that is short
+	With     string // SKU that stands in
+}
+
 // Desk is where a person deals with exceptions. It is safe for concurrent use.
 type Desk struct {
 	store records.Store
 	tasks Tasks
+	of    Orders
 	now   func() time.Time
 }
 
 // NewDesk returns a Desk. Without tasks, what belongs to one cannot be retried.
 func NewDesk(store records.Store, tasks Tasks, now func() time.Time) *Desk {
 	return &Desk{store: store, tasks: tasks, now: now}
+}
+
+// With has the desk deal with orders, and returns it. Call it before the desk is used.
+func (d *Desk) With(of Orders) *Desk {
+	d.of = of
+	return d
 }
 
 // Error is a no to a person. It is understood by its Code.
@@ -134,15 +158,20 @@ type Act struct {
 	Do      string          // ActRetry or ActResolve
 	Payload json.RawMessage // of a retry; nil keeps the task's own
 	Note    string
+	Remedy  Remedy     // of a resolve: done before the exception is closed
 	By      string     // principal
 	Key     engine.Key // under which a call that is sent again gets its first answer; zero is none
 }
 
 // Do acts on one exception, and returns it as it then is. Nothing of it happened when it fails: with
-// the Codes "unknown-exception", "wrong-state" (it is closed, or has nothing to retry), those of
-// [Tasks], or as the store does.
+// the Codes "unknown-exception", "wrong-state" (it is closed, or has nothing to retry, or does not know
+// the remedy), those of [Tasks] and [Orders], or as the store does. A process that dies between the
+// remedy and the closing leaves the exception open; done again, it is closed.
 func (d *Desk) Do(ctx context.Context, a Act) (e Exception, o records.Outcome, err error) {
 	o, known, err := records.Known(ctx, d.store, a.Key)
+	if err == nil && !known && a.Remedy.Do != "" {
+		err = d.remedy(ctx, &a)
+	}
 	if err == nil && !known {
 		o, err = records.Retry(ctx, d.store, func(tx *records.Tx) error {
 			tx.Key = a.Key
@@ -157,6 +186,41 @@ func (d *Desk) Do(ctx context.Context, a Act) (e Exception, o records.Outcome, e
 	return e, o, err
 }
 
+// remedy does what the person has chosen, if the exception has that among its actions.
+func (d *Desk) remedy(ctx context.Context, a *Act) error {
+	e, version, err := read(ctx, d.store, a.ID)
+	switch {
+	case err != nil:
+		return err
+	case version == 0:
+		return &Error{"unknown-exception", "there is no exception " + a.ID + " that is open"}
+	case e.State == Resolved:
+		return &Error{"wrong-state", "the exception is resolved by " + e.ClosedBy}
+	case !slices.Contains(e.Actions, a.Remedy.Do) || a.Remedy.Do != ActWait && d.of == nil:
+		return &Error{"wrong-state", fmt.Sprintf("the exception does not know %s; it knows %q",
+			a.Remedy.Do, e.Actions)}
+	}
+	if a.Note == "" {
+		a.Note = a.Remedy.String()
+	}
+	if a.Remedy.Do == ActWait {
+		return nil
+	}
+	a.Remedy.By = a.By
+	return d.of.Remedy(ctx, e.Key, a.Remedy)
+}
+
+// String is the remedy as a note has it.
+func (r Remedy) String() string {
+	text := r.Do
+	for _, part := range []struct{ word, value string }{{"", r.SKU}, {"with ", r.With}, {"at ", r.Location}} {
+		if part.value != "" {
+			text += " " + part.word + part.value
+		}
+	}
+	return text
+}
+
 func (d *Desk) act(ctx context.Context, tx *records.Tx, a *Act) (Exception, error) {
 	e, version, err := read(ctx, d.store, a.ID)
 	if err != nil {
@@ -169,6 +233,9 @@ func (d *Desk) act(ctx context.Context, tx *records.Tx, a *Act) (Exception, erro
 		return e, err
 	}
 	if e.State == Resolved {
+		if a.Remedy.Do != "" {
+			return e, nil // the remedy has closed it
+		}
 		return e, &Error{"wrong-state", "the exception is resolved by " + e.ClosedBy}
 	}
 	tx.Drop(records.Tallies, tally(e.ID), 0)

@@ -102,6 +102,22 @@ const (
 	ActResolve = "resolve"
 )
 
+// What a person may have done to the order of an exception, in resolving it.
+const (
+	ActWait       = "wait"        // nothing: stock that comes goes to it
+	ActMove       = "move"        // its units leave from another location
+	ActSubstitute = "substitute"  // units of another SKU leave in their place
+	ActCancel     = "cancel"      // its home is asked to cancel it
+	ActAccept     = "accept"      // a buyer who wants to cancel may
+	ActDecline    = "decline"     // and may not
+	ActRetryOrder = "retry-order" // the ledger is asked again for what it refused
+)
+
+// Remedies lists what a person may have done to the order of an exception.
+func Remedies() []string {
+	return []string{ActWait, ActMove, ActSubstitute, ActCancel, ActAccept, ActDecline, ActRetryOrder}
+}
+
 // Limits of an exception: what is over is cut, for what happened matters more than all of its words.
 const (
 	MaxPayload = 32 << 10 // bytes; a larger payload is replaced by a note of its size

@@ -40,6 +40,9 @@ type Config struct {
 	Exceptions Exceptions
 	// Publishing shows and shapes what channels are told. Default: none, and those calls are not found.
 	Publishing Publishing
+	// Answers keeps what calls of the sync core were answered under an Idempotency-Key. Default: none is
+	// kept, and such a call is done again.
+	Answers Answers
 
 	// Logger gets one line for each fault of ours and each state change. Default: discards.
 	Logger *slog.Logger

@@ -45,12 +45,31 @@ type connectionBody struct {
 // connectionView is a connection as it is shown. Secrets are references, which are no secrets.
 type connectionView struct {
 	connections.Connection
-	Effective string                `json:"effective"` // the mode that holds now
-	Why       string                `json:"why,omitempty"`
-	Start     *connections.Progress `json:"start,omitempty"`
-	Health    *healthView           `json:"health,omitempty"`
-	Version   uint64                `json:"version"`
-	Index     uint64                `json:"index,omitempty"`
+	Effective string      `json:"effective"` // the mode that holds now
+	Why       string      `json:"why,omitempty"`
+	Start     *startView  `json:"start,omitempty"`
+	Health    *healthView `json:"health,omitempty"`
+	Version   uint64      `json:"version"`
+	Index     uint64      `json:"index,omitempty"`
+}
+
+// startView is as much of a start as people need: not of which account it was made, nor by which
+// leader, nor the place of its next page over there.
+type startView struct {
+	Step      connections.Step         `json:"step"`
+	Rows      map[connections.Step]int `json:"rows"`
+	Pages     int                      `json:"pages"`
+	Found     []connections.Obstacle   `json:"found,omitempty"`
+	StartedAt time.Time                `json:"started_at"`
+	EndedAt   time.Time                `json:"ended_at,omitzero"`
+}
+
+func viewStart(p *connections.Progress) *startView {
+	if p == nil {
+		return nil
+	}
+	return &startView{Step: p.Step, Rows: p.Rows, Pages: p.Pages, Found: p.Found,
+		StartedAt: p.StartedAt, EndedAt: p.EndedAt}
 }
 
 type healthView struct {
@@ -204,7 +223,7 @@ func (c *call) sendConnection(e connections.Entry, index uint64) error {
 
 // viewConnection adds what is known of a connection to its document.
 func (c *call) viewConnection(e connections.Entry) (connectionView, error) {
-	v := connectionView{Connection: e.Connection, Start: e.Progress, Version: e.Version}
+	v := connectionView{Connection: e.Connection, Start: viewStart(e.Progress), Version: e.Version}
 	v.Effective, v.Why = e.Standing()
 	if c.s.cfg.Health == nil {
 		return v, nil

@@ -187,7 +187,12 @@ func TestOnIsRefusedWithReasons(t *testing.T) {
 	s.inTheWay = nil
 	m := s.do("POST", "/v1/connections/shop/mode", `{"mode":"on"}`).json(t)
 	require.Equal(t, "on", m["effective"])
-	require.Equal(t, "done", m["start"].(map[string]any)["step"])
+	begun := m["start"].(map[string]any)
+	require.Equal(t, "done", begun["step"])
+	require.Equal(t, map[string]any{"catalogue": 7.0}, begun["rows"])
+	for _, inner := range []string{"identity", "term", "cursor"} {
+		require.NotContains(t, begun, inner, "it is the start's own")
+	}
 }
 
 func TestFlowsAreRunNow(t *testing.T) {
@@ -255,6 +260,8 @@ func TestRoutingUnderIfMatch(t *testing.T) {
 	require.Equal(t, "all", d.json(t)["rule"])
 	require.Equal(t, []any{"main"}, d.json(t)["locations"])
 	require.Equal(t, false, d.json(t)["split"])
+	m := s.problem(404, "unknown-channel", "POST", "/v1/routing/try", `{"channel":"none","value":"1"}`)
+	require.Equal(t, "channel", m["at"])
 	for body, at := range map[string]string{`{"value":"much"}`: "value", `{"fulfilled_by":"me"}`: "fulfilled_by",
 		`{"lines":[{"sku":"A","qty":0}]}`: "lines[0].qty", `{"lines":[{"qty":1}]}`: "lines[0].sku"} {
 		require.Equal(t, at, s.problem(400, "invalid", "POST", "/v1/routing/try", body)["at"])

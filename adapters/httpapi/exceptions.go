@@ -28,8 +28,47 @@ type retryBody struct {
 	Note    string          `json:"note"`
 }
 
+// resolveBody closes an exception; action says what is done to its order before.
 type resolveBody struct {
-	Note string `json:"note"`
+	Note     string `json:"note"`
+	Action   string `json:"action"`
+	Location string `json:"location"`
+	SKU      string `json:"sku"`
+	With     string `json:"with"`
+}
+
+// remedy checks what is to be done to the order.
+func (in *resolveBody) remedy() (r exceptions.Remedy, err error) {
+	if in.Action == "" {
+		for _, m := range []struct{ name, value string }{
+			{"location", in.Location}, {"sku", in.SKU}, {"with", in.With},
+		} {
+			if m.value != "" {
+				return r, invalid(m.name, "is for an action")
+			}
+		}
+		return r, nil
+	}
+	if !slices.Contains(exceptions.Remedies(), in.Action) {
+		return r, invalid("action", "must be one of "+strings.Join(exceptions.Remedies(), ", "))
+	}
+	for _, m := range []struct {
+		name, value string
+		rule        func(string) string
+		of          string // the action that must have it
+	}{{"location", in.Location, idRule, exceptions.ActMove}, {"sku", in.SKU, skuRule, ""},
+		{"with", in.With, skuRule, exceptions.ActSubstitute}} {
+		if m.value == "" {
+			if in.Action == m.of {
+				return r, invalid(m.name, "is required for "+m.of)
+			}
+			continue
+		}
+		if must := m.rule(m.value); must != "" {
+			return r, invalid(m.name, must)
+		}
+	}
+	return exceptions.Remedy{Do: in.Action, Location: in.Location, SKU: in.SKU, With: in.With}, nil
 }
 
 type bulkBody struct {
@@ -146,11 +185,14 @@ func actOnException(action string) func(*call) error {
 			return err
 		}
 		var in retryBody
+		var remedy exceptions.Remedy
 		if action == exceptions.ActRetry {
 			err = decodeDocument(text, &in)
 		} else {
 			var plain resolveBody
-			err = decodeDocument(text, &plain)
+			if err = decodeDocument(text, &plain); err == nil {
+				remedy, err = plain.remedy()
+			}
 			in.Note = plain.Note
 		}
 		if err == nil {
@@ -162,7 +204,7 @@ func actOnException(action string) func(*call) error {
 		ctx, cancel := c.waits()
 		defer cancel()
 		e, o, err := port.Do(ctx, exceptions.Act{ID: id, Do: action, Payload: given(in.Payload),
-			Note: in.Note, By: c.principal, Key: c.key})
+			Note: in.Note, Remedy: remedy, By: c.principal, Key: c.key})
 		if err != nil {
 			return syncProblem(err, true)
 		}

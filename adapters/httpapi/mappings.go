@@ -38,10 +38,10 @@ const (
 )
 
 func mappingRoutes() []*route {
-	put := &route{method: "PUT", pattern: "/v1/mappings", handle: putMappings, body: mappingsBytes,
-		limit: "mappings-bytes", query: []string{"dry_run", "replace"}}
-	remove := &route{method: "DELETE", pattern: "/v1/mappings", handle: deleteMapping,
-		query: []string{"connection", "marketplace", "variant_id", "seller_sku", "item_id"}}
+	put := write("PUT", "/v1/mappings", putMappings, mappingsBytes, "mappings-bytes")
+	put.query = []string{"dry_run", "replace"}
+	remove := write("DELETE", "/v1/mappings", deleteMapping, 0, "")
+	remove.query = []string{"connection", "marketplace", "variant_id", "seller_sku", "item_id"}
 	audit := get("/v1/mappings/audit", getMappingAudit, "finding", "connection", "after", "limit")
 	anew := *audit
 	anew.method = "POST"

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"holdfast/adapters/exceptions"
 	"holdfast/adapters/mapping"
 	"holdfast/adapters/orders"
 	"holdfast/adapters/records"
@@ -40,7 +41,7 @@ func (orderPorts) Draw(context.Context, string, string, string, int64) (orders.D
 func (orderPorts) Restock(context.Context, *records.Tx, mapping.Row, string, int64) error { return nil }
 
 // orderSite serves a real book with order shop 1001: three units of A, and a gift card.
-func orderSite(t *testing.T) *site {
+func orderSite(t *testing.T, change ...func(*Config)) *site {
 	store := recordstest.New(recordstest.Options{})
 	store.Define(t,
 		&engine.DefineLocation{Location: "main", Kind: engine.Merchant, Master: "holdfast",
@@ -65,7 +66,7 @@ func orderSite(t *testing.T) *site {
 				{Ref: "L2", Qty: 1, NotStock: "gift-card"}}})
 		require.NoError(t, err)
 	}
-	return serve(t, newFake(), func(c *Config) { c.Orders = book })
+	return serve(t, newFake(), append([]func(*Config){func(c *Config) { c.Orders = book }}, change...)...)
 }
 
 func TestOrdersAreFound(t *testing.T) {
@@ -159,4 +160,49 @@ func TestWithoutOrdersTheCallsAreNotFound(t *testing.T) {
 	s.problem(404, "not-found", "GET", "/v1/orders", "")
 	s.problem(404, "not-found", "GET", "/v1/orders/a", "")
 	s.problem(404, "not-found", "POST", "/v1/orders/a/cancel", "{}")
+}
+
+// TestAShortOrderGetsAnotherSKU resolves an exception of an order by one of its actions.
+func TestAShortOrderGetsAnotherSKU(t *testing.T) {
+	t.Parallel()
+	s := orderSite(t, func(c *Config) {
+		book := c.Orders.(*orders.Book)
+		store := book.Store.(*recordstest.Store)
+		c.Exceptions = exceptions.NewDesk(store, nil, time.Now).With(book)
+		store.Define(t, &engine.DefineSKU{SKU: "B"})
+		var tx records.Tx
+		tx.Do(&engine.Set{SKU: "B", Location: "main", Value: 2, Source: "count"})
+		_, err := store.Submit(t.Context(), &tx)
+		require.NoError(t, err)
+		_, err = book.Receive(t.Context(), orders.Delivery{}, orders.Snapshot{
+			Home:  orders.External{System: "shop", Kind: "order", ID: "1003"},
+			Lines: []orders.SnapshotLine{{Ref: "L1", VariantID: 1, Qty: 6, SKU: "A"}}})
+		require.NoError(t, err)
+	})
+	list := s.do("GET", "/v1/exceptions?code=short", "").json(t)["items"].([]any)
+	require.Len(t, list, 1)
+	short := list[0].(map[string]any)
+	require.Equal(t, []any{"wait", "move", "cancel", "substitute"}, short["actions"])
+	path := "/v1/exceptions/" + short["id"].(string) + "/resolve"
+	for body, at := range map[string]string{
+		`{"action":"burn"}`:                              "action",
+		`{"action":"move"}`:                              "location",
+		`{"action":"substitute"}`:                        "with",
+		`{"action":"move","location":"a b"}`:             "location",
+		`{"location":"main"}`:                            "location",
+		`{"action":"substitute","with":"A","sku":"A"}`:   "with",
+		`{"action":"substitute","with":"B","extra":"x"}`: "extra",
+	} {
+		require.Equal(t, at, s.problem(400, "invalid", "POST", path, body)["at"], body)
+	}
+	s.problem(404, "unknown-location", "POST", path, `{"action":"move","location":"moon"}`)
+	s.problem(409, "insufficient-stock", "POST", path, `{"action":"move","location":"main"}`)
+	s.problem(409, "wrong-state", "POST", path, `{"action":"accept"}`)
+	got := s.do("POST", path, `{"action":"substitute","with":"B"}`)
+	require.Equal(t, 200, got.status, got.text)
+	require.Equal(t, "resolved", got.json(t)["state"])
+	o := s.do("GET", "/v1/orders/shopify:shop:1003", "").json(t)
+	line, _ := o["lines"].([]any)[0].(map[string]any)
+	require.Equal(t, []any{map[string]any{"sku": "B", "qty": 2.0}}, line["substitutes"])
+	require.Nil(t, o["short"])
 }

@@ -16,6 +16,7 @@ type route struct {
 	many    string   // the one of them that may be given more than once
 	read    bool     // takes level, and Holdfast-Min-Index
 	write   bool     // takes an Idempotency-Key
+	kept    bool     // of a write: its answer is kept under the key here, not by the ledger
 	signed  bool     // is known by the signature of its body, and needs no API key
 	stats   *routeStats
 }

@@ -16,9 +16,14 @@ const batchPattern = "/v1/batch"
 func routes() []*route {
 	var all []*route
 	for _, group := range [][]*route{definitionRoutes(), stockRoutes(), reservationRoutes(),
-		operationRoutes(), connectionRoutes(), flowRoutes(), routingRoutes(), traceRoutes(),
-		mappingRoutes(), orderRoutes(), taskRoutes(), exceptionRoutes(), publishingRoutes(),
-		hookRoutes()} {
+		operationRoutes(), traceRoutes(), hookRoutes()} {
+		all = append(all, group...)
+	}
+	for _, group := range [][]*route{connectionRoutes(), flowRoutes(), routingRoutes(),
+		mappingRoutes(), orderRoutes(), taskRoutes(), exceptionRoutes(), publishingRoutes()} {
+		for _, r := range group {
+			r.kept = r.write
+		}
 		all = append(all, group...)
 	}
 	return all

@@ -283,6 +283,9 @@ func (s *Server) dispatch(c *call) error {
 			return err
 		}
 	}
+	if r.kept && !c.key.IsZero() && s.cfg.Answers != nil {
+		return c.once()
+	}
 	return r.handle(c)
 }
 

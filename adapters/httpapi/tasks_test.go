@@ -103,6 +103,13 @@ func TestTasksOverHTTP(t *testing.T) {
 	require.Equal(t, map[string]any{"id": "SO1"}, r.json(t)["result"])
 	require.Equal(t, r.text, s.do("GET", strings.TrimSuffix(done, "/done"), "").text)
 
+	require.Equal(t, 200, s.do("POST", done, `{ "result" : {"id":"SO1"} }`).status, "the same again")
+	s.problem(409, "wrong-state", "POST", done, `{"result":{"id":"SO2"}}`)
+	require.Equal(t, map[string]any{"id": "SO1"}, s.do("POST", done, "").json(t)["result"])
+	big := "/v1/tasks/erp.order:shopify:shop%2F%C3%A9:2/done"
+	require.Equal(t, 200, s.do("POST", big, `{"result":9007199254740993}`).status)
+	s.problem(409, "wrong-state", "POST", big, `{"result":9007199254740992}`)
+
 	s.problem(404, "unknown-task", "POST", "/v1/tasks/nope/done", "")
 	s.problem(404, "unknown-task", "GET", "/v1/tasks/nope", "")
 	for _, x := range []struct{ method, path, body, at string }{

@@ -165,7 +165,7 @@ func (d *draft) follow(l *Line, want []Placed) (missing int64, err error) {
 		for n, h := range d.linesOf(l) {
 			for i := 0; i < len(h.places) && lack > 0; i++ {
 				from := h.places[i].location
-				n, err := d.transfer(l, n, from, p.Location, min(lack, d.spare(l, h, want, from)))
+				n, err := d.transfer(n, from, p.Location, min(lack, d.spare(l, h, want, from)))
 				if err != nil {
 					return 0, err
 				}
@@ -196,7 +196,7 @@ func (d *draft) spare(l *Line, h *held, want []Placed, location string) int64 {
 }
 
 // transfer moves up to qty units of reservation line n, as many as there is room for.
-func (d *draft) transfer(l *Line, n int, from, to string, qty int64) (int64, error) {
+func (d *draft) transfer(n int, from, to string, qty int64) (int64, error) {
 	if qty <= 0 || from == to || from == "" {
 		return 0, nil
 	}
@@ -204,7 +204,8 @@ func (d *draft) transfer(l *Line, n int, from, to string, qty int64) (int64, err
 	if err != nil || !listed {
 		return 0, err
 	}
-	room, err := d.room(l.SKU, to)
+	h := &d.stock.lines[n-1]
+	room, err := d.room(h.sku, to) // what stands in for the line's SKU is what moves
 	if err != nil {
 		return 0, err
 	}
@@ -213,12 +214,11 @@ func (d *draft) transfer(l *Line, n int, from, to string, qty int64) (int64, err
 	}
 	d.stock.moves = append(d.stock.moves, &engine.Transfer{ID: d.stock.id, Line: int64(n),
 		From: engine.Name(from), To: engine.Name(to), Qty: qty})
-	d.take(l.SKU, to, qty)
-	h := &d.stock.lines[n-1]
+	d.take(h.sku, to, qty)
 	h.at(from).live -= qty
 	h.at(to).live += qty
 	d.moved = true
-	d.o.note(Moment{At: d.now, What: "moved", By: d.by, More: l.SKU + " " + from + " → " + to})
+	d.o.note(Moment{At: d.now, What: "moved", By: d.by, More: h.sku + " " + from + " → " + to})
 	return qty, nil
 }
 

@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -38,9 +39,7 @@ func TestOlderThanTheCounts(t *testing.T) {
 			require.Empty(t, w.tallies())
 			require.Equal(t, []string{"A@main on hand 10 committed 0", "A@store on hand 10 committed 0"},
 				w.balances())
-			if name == "takes from" {
-				require.Empty(t, w.tasks(), "nobody is told of it")
-			}
+			require.Equal(t, name == "takes all, but began", len(w.tasks()) > 0, "nobody is told of it")
 
 			// A unit comes back now: that is news.
 			s.UpdatedAt = start.Add(time.Second)
@@ -125,4 +124,38 @@ func TestMappedLater(t *testing.T) {
 	require.Empty(t, w.tallies())
 	require.Equal(t, []string{"A@store on hand 10 committed 2"}, w.balances())
 	w.sound()
+}
+
+// TestOpenWhenItBegan: what is open when the connection begins is told of, and also what is added to an
+// order that was done with; what was shipped meanwhile, while others saw to it, is not.
+func TestOpenWhenItBegan(t *testing.T) {
+	t.Parallel()
+	told := func(w *world) bool { return slices.Contains(w.tasks(), "erp.order:shopify:shop:1") }
+	w := newWorld(t)
+	w.account("shop").Began = start.Add(-time.Hour)
+	w.stock("main", "A", 10)
+	w.deliver("w1", old(2))
+	require.True(t, told(w))
+
+	w = newWorld(t)
+	w.account("shop").Began = start.Add(-time.Hour)
+	w.account("shop").Mode = "observe"
+	w.stock("main", "A", 10)
+	s := old(2)
+	w.deliver("w1", s)
+	s.UpdatedAt = start.Add(time.Second)
+	none := int64(0)
+	s.Lines[0].ToShip = &none
+	s.Shipments = append(s.Shipments, Shipment{Key: "F2", Location: "main", At: s.UpdatedAt,
+		Lines: []ShipmentLine{{Ref: "L1", Qty: 2}}})
+	w.deliver("w2", s)
+	w.account("shop").Mode = "on"
+	require.NoError(t, w.book.Announce(w.ctx, "shop"))
+	require.False(t, told(w), "it was done with before we were asked")
+
+	three := int64(3)
+	s.UpdatedAt = start.Add(2 * time.Second)
+	s.Lines[0].Qty, s.Lines[0].Ordered, s.Lines[0].ToShip = 8, 8, &three
+	w.deliver("w3", s)
+	require.True(t, told(w), "units are to leave again")
 }

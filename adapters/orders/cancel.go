@@ -82,7 +82,10 @@ func (d *draft) asked(r *CancelRequest) bool {
 	return d.o.Cancel != nil
 }
 
-const holdBuyer = "buyer-asks"
+// HoldBuyer is why an order is held whose buyer asks to cancel it, and the handle of that hold.
+const HoldBuyer = "buyer-asks"
+
+const holdBuyer = HoldBuyer
 
 func (d *draft) callOff(do callOff, r *CancelRequest) error {
 	e := exceptions.Exception{Trace: "cancel:" + d.o.ID, Class: exceptions.Conflict, Flow: "F4",

@@ -88,7 +88,9 @@ type Line struct {
 	Shipped   int64  `json:"shipped,omitempty"`
 	Cancelled int64  `json:"cancelled,omitempty"` // ordered once, and not to ship
 	Returned  int64  `json:"returned,omitempty"`  // units that came back, in whatever state
-	Lost      int64  `json:"lost,omitempty"`      // of those gone, that we have seen to
+	// Substitutes are units of other SKUs that leave in place of as many of this one.
+	Substitutes []Replacement `json:"substitutes,omitempty"`
+	Lost        int64         `json:"lost,omitempty"` // of those gone, that we have seen to
 
 	Ordered   int64    `json:"ordered"`             // ever
 	ToShip    int64    `json:"to_ship"`             // still to leave, as the home has it

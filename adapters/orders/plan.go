@@ -208,7 +208,7 @@ func (d *draft) shipHeld(l *Line, s *Shipment, qty int64) error {
 				continue
 			}
 			qty -= m
-			if err := d.shipFromElsewhere(l, s, n, i, m); err != nil {
+			if err := d.shipFromElsewhere(s, n, i, m); err != nil {
 				return err
 			}
 		}
@@ -222,7 +222,7 @@ func (d *draft) shipHeld(l *Line, s *Shipment, qty int64) error {
 			if location, err = d.orGuess(location, l, m); err != nil {
 				return err
 			}
-			if err := d.adjust(l.SKU, location, -m, "shipped"); err != nil {
+			if err := d.adjust(h.sku, location, -m, "shipped"); err != nil {
 				return err
 			}
 			qty -= m
@@ -232,10 +232,10 @@ func (d *draft) shipHeld(l *Line, s *Shipment, qty int64) error {
 }
 
 // shipFromElsewhere ships units of place i of reservation line n that have left from s.Location.
-func (d *draft) shipFromElsewhere(l *Line, s *Shipment, n, i int, qty int64) error {
+func (d *draft) shipFromElsewhere(s *Shipment, n, i int, qty int64) error {
 	h := &d.stock.lines[n-1]
 	from := h.places[i].location
-	room, err := d.room(l.SKU, s.Location)
+	room, err := d.room(h.sku, s.Location)
 	if err != nil {
 		return err
 	}
@@ -246,7 +246,7 @@ func (d *draft) shipFromElsewhere(l *Line, s *Shipment, n, i int, qty int64) err
 	if room >= qty && listed && from != "" {
 		d.stock.moves = append(d.stock.moves, &engine.Transfer{ID: d.stock.id, Line: int64(n),
 			From: engine.Name(from), To: engine.Name(s.Location), Qty: qty})
-		d.take(l.SKU, s.Location, qty)
+		d.take(h.sku, s.Location, qty)
 		h.places[i].live -= qty
 		to := h.at(s.Location)
 		to.live += qty
@@ -257,10 +257,10 @@ func (d *draft) shipFromElsewhere(l *Line, s *Shipment, n, i int, qty int64) err
 	if from == "" {
 		return nil
 	}
-	if err := d.adjust(l.SKU, from, qty, "shipped-elsewhere"); err != nil {
+	if err := d.adjust(h.sku, from, qty, "shipped-elsewhere"); err != nil {
 		return err
 	}
-	return d.adjust(l.SKU, s.Location, -qty, "shipped-elsewhere")
+	return d.adjust(h.sku, s.Location, -qty, "shipped-elsewhere")
 }
 
 func (d *draft) pickShip(s *Shipment, n int, p *heldPlace, qty int64) {

@@ -173,9 +173,17 @@ func (d *draft) route() (err error) {
 	return err
 }
 
-// historic reports whether the order was made before the connection takes orders.
+// historic reports whether nobody else is told of the order, because others have dealt with it. Such
+// is one that was made before the connection takes orders; or, where nobody has said from when it
+// does, one that was made before the connection began and has nothing left to leave: the start takes
+// in what is open, and that some old order is touched today makes it no sale of today.
 func (d *draft) historic() bool {
-	return !d.home.OrdersFrom.IsZero() && d.o.CreatedAt.Before(d.home.OrdersFrom)
+	if from := d.home.OrdersFrom; !from.IsZero() {
+		return d.o.CreatedAt.Before(from)
+	}
+	return d.o.CreatedAt.Before(d.countsFrom()) && !slices.ContainsFunc(d.o.Lines, func(l Line) bool {
+		return l.ToShip > 0
+	})
 }
 
 // countsFrom is the moment from which the home's own numbers tell us something new: the beginning of

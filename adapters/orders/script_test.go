@@ -171,6 +171,11 @@ func (w *world) run(words []string) string {
 	case "refund":
 		_, err = w.book.Refund(w.ctx, words[1], Refund{ID: a.get("id"), By: a.get("by"),
 			Amount: first(a.get("amount"), "5.00")})
+	case "move":
+		_, err = w.book.MoveTo(w.ctx, words[1], "clerk", a.get("to"))
+	case "substitute":
+		_, err = w.book.Substitute(w.ctx, words[1], Substitution{By: "clerk", SKU: a.get("sku"),
+			With: a.get("with"), Location: a.get("at")})
 	case "assign":
 		_, err = w.book.Assign(w.ctx, words[1], a.assigned(), !a.has("soft"))
 	case "announce":

@@ -197,6 +197,11 @@ func (d *draft) commands() (all []engine.Command) {
 
 // want adds units to the reservation, at a location or wherever the ledger finds them.
 func (d *draft) want(l *Line, qty int64, location string) (number int) {
+	return d.wantOf(l, l.SKU, qty, location)
+}
+
+// wantOf is want with the SKU that is to leave for the line.
+func (d *draft) wantOf(l *Line, sku string, qty int64, location string) (number int) {
 	d.o.Reservation = d.stock.id
 	for qty > 0 {
 		n := min(qty, engine.MaxQty)
@@ -205,9 +210,9 @@ func (d *draft) want(l *Line, qty int64, location string) (number int) {
 		if len(ref) > engine.MaxRefBytes {
 			ref = ref[:engine.MaxRefBytes]
 		}
-		d.stock.add = append(d.stock.add, engine.Line{SKU: engine.Name(l.SKU), Qty: n, Ref: ref,
+		d.stock.add = append(d.stock.add, engine.Line{SKU: engine.Name(sku), Qty: n, Ref: ref,
 			Location: engine.Name(location)})
-		d.stock.lines = append(d.stock.lines, held{sku: l.SKU,
+		d.stock.lines = append(d.stock.lines, held{sku: sku,
 			places: []heldPlace{{location: location, live: n}}})
 		number = len(d.stock.lines)
 		l.Lines = append(l.Lines, number)

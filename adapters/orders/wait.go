@@ -145,7 +145,7 @@ func (d *draft) mend() error {
 		default:
 			d.alone = true
 			err = d.raise(exceptions.Exception{Trace: "ledger:" + d.o.ID, Class: exceptions.Data,
-				Code: "ledger-refused", Flow: "F3", Actions: []string{"retry-order", "resolve"},
+				Code: "ledger-refused", Flow: "F3", Actions: []string{exceptions.ActRetryOrder, exceptions.ActResolve},
 				Detail: "The ledger refuses the stock of the order: " + code})
 		}
 		if err != nil {

@@ -1,9 +1,11 @@
 package outbox
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -157,8 +159,9 @@ type Told struct {
 }
 
 // Done ends a task that somebody outside has done, or a person by hand. Told again, it changes
-// nothing. It fails, with nothing done, with the Codes "unknown-task", "wrong-state" (it runs just
-// now, or is no longer needed), "invalid", or as the store does.
+// nothing; told with another result, it is a second document for one order, and refused. It fails,
+// with nothing done, with the Codes "unknown-task", "wrong-state" (it runs just now, is no longer
+// needed, or is done with another result), "invalid", or as the store does.
 func (d *Desk) Done(ctx context.Context, told Told) (View, records.Outcome, error) {
 	if len(told.Result) > MaxResult {
 		return View{}, records.Outcome{}, &Error{code: "invalid", at: "result",
@@ -191,11 +194,14 @@ func (d *Desk) done(ctx context.Context, tx *records.Tx, told *Told) (Task, erro
 	}
 	if version == 0 {
 		old, err := d.Get(ctx, told.ID) // done long ago, or never there
+		if err == nil && old.State == Done {
+			err = told.again(&old.Task)
+		}
 		return old.Task, err
 	}
 	switch t.State {
 	case Done:
-		return t, nil
+		return t, told.again(&t)
 	case Running, Dropped:
 		return t, &Error{code: "wrong-state", detail: "the task is " + t.State.String()}
 	}
@@ -214,6 +220,31 @@ func (d *Desk) done(ctx context.Context, tx *records.Tx, told *Told) (Task, erro
 	}
 	tx.Replace(t.record(tx), version)
 	return t, nil
+}
+
+// again fails when a task that is done has another result than it is told of; without one it is told
+// of none.
+func (told *Told) again(t *Task) error {
+	if len(told.Result) == 0 || sameJSON(told.Result, t.Result) {
+		return nil
+	}
+	return &Error{code: "wrong-state", at: "result", detail: "the task is done with another result"}
+}
+
+// sameJSON reports whether two documents say the same, however they are written.
+func sameJSON(a, b json.RawMessage) bool {
+	var x, y any
+	for _, v := range []struct {
+		text json.RawMessage
+		into *any
+	}{{a, &x}, {b, &y}} {
+		d := json.NewDecoder(bytes.NewReader(v.text))
+		d.UseNumber() // an id of 64 bits is no float
+		if d.Decode(v.into) != nil {
+			return false
+		}
+	}
+	return reflect.DeepEqual(x, y)
 }
 
 // Retry adds to tx that a task that failed runs again, with another payload unless payload is nil. It

@@ -275,6 +275,40 @@ func TestAnItemThatWasNeverStockedThereIsActivated(t *testing.T) {
 	require.Equal(t, Missing, s.Blocked)
 }
 
+// TestAnItemThatNobodyCountsIsLeftAlone: it has no level, and is given none; one that was counted and is
+// not any more is missing.
+func TestAnItemThatNobodyCountsIsLeftAlone(t *testing.T) {
+	for _, location := range []string{"main", "store"} {
+		w := newWorld(t, 1)
+		w.store.Define(t, &engine.DefineLocation{Location: "store", Kind: engine.Merchant,
+			Master: "shopify:a", Shortfall: engine.ShortfallNone})
+		a := w.shop("a", engine.Pooled, location, "A")
+		counted := *a.levels["a/A"]
+		delete(a.levels, "a/A")
+		a.loose = true
+		source := map[string]string{"main": "wms", "store": "shopify:a"}[location]
+		w.must(&engine.Set{SKU: "A", Location: engine.Name(location), Value: 4, Source: source})
+		w.leads()
+		w.settle()
+		require.True(t, w.pub.Pass(""))
+		w.settle()
+		require.Empty(t, a.pushes, "no level is activated")
+		require.Equal(t, "untracked", w.plans()["a/A"].plan.Why)
+		require.EqualValues(t, 4, w.plans()["a/A"].offer.Places[0].Have, "and nothing is counted")
+
+		counted.value = 4
+		a.levels["a/A"] = &counted
+		require.True(t, w.pub.Pass(""))
+		w.settle()
+		w.inStep()
+		delete(a.levels, "a/A")
+		require.True(t, w.pub.Pass(""))
+		w.settle()
+		s, _ := w.pub.book.Slot("a/A")
+		require.Equal(t, Missing, s.Blocked)
+	}
+}
+
 // TestTheFirstCountIsOfTheMomentOfTheRead: what is booked between the read and the write counts on top
 // of it, and a sale in between has it read again.
 func TestTheFirstCountIsOfTheMomentOfTheRead(t *testing.T) {
@@ -415,4 +449,48 @@ func TestBadBodiesStopTheBook(t *testing.T) {
 	tx.Put(records.Record{Table: records.Slots, Key: "a/1", Body: []byte("{")})
 	w.submit(&tx)
 	require.ErrorContains(t, w.pub.book.Load(t.Context()), `slots "a/1"`)
+}
+
+// TestWhatHadNoTurnIsNoTry: a push that never left is sent later, and nobody is told, however often that
+// was.
+func TestWhatHadNoTurnIsNoTry(t *testing.T) {
+	w, a, _ := pooled(t, 10)
+	w.pub.cfg.Outlets = crowded{w}
+	w.leads()
+	w.must(&engine.Adjust{SKU: "A", Location: "main", Delta: -4, Source: "wms"})
+	for range 3 * tellAfter {
+		w.turns()
+		w.pass(10 * time.Second)
+	}
+	require.Empty(t, w.failed)
+	require.Zero(t, w.lead.worker("a").backoff["a/A"].tries)
+	w.pub.cfg.Outlets = w
+	w.turns()
+	require.Equal(t, int64(6), a.levels["a/A"].value, "and it waits no longer than a moment")
+}
+
+// crowded are outlets that have no turn for anybody.
+type crowded struct{ w *world }
+
+type noTurn struct{ *shop }
+
+func (n noTurn) Push(context.Context, []Slot, []Push) ([]error, error) {
+	return nil, &testError{code: "throttled", retry: true, unsent: true}
+}
+
+func (c crowded) Outlet(connection string) (Outlet, bool) {
+	return Outlet{Pusher: noTurn{c.w.shops[connection]}, Style: Delta}, connection == "a"
+}
+func (c crowded) Closed(string) string { return "" }
+
+// TestTheFirstCountKnowsItsBasis: what moved in the millisecond in which the ledger was read is on top of
+// the count or not, as the ledger was and not as the clock says.
+func TestTheFirstCountKnowsItsBasis(t *testing.T) {
+	at := time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+	one := &gathered{readAt: at.UnixMilli(), moved: -3,
+		facts: Facts{Slot: &Slot{SKU: "A", Location: "store"}, Master: true, Watermark: at}}
+	x := findOut(one, &Seen{Available: 7, Active: true, Tracked: true, UpdatedAt: at.Add(-time.Minute)},
+		false, "shopify:a")
+	require.Equal(t, []engine.Command{&engine.Set{SKU: "A", Location: "store", Source: "shopify:a",
+		Value: 7, AsOf: at.UnixMilli(), Basis: -3, BasisRead: true}}, x.ops)
 }

@@ -142,6 +142,9 @@ func findOut(one *gathered, seen *Seen, busy bool, master string) *finding {
 	f := &one.facts
 	x := &finding{one: one, seen: seen, slot: *f.Slot}
 	s, now := &x.slot, f.Now
+	if seen != nil && !seen.Tracked && seen.UpdatedAt.IsZero() && s.Known && (s.Seen == nil || s.Seen.Active) {
+		seen, x.seen = nil, nil // it was counted there, and its level is gone
+	}
 	if seen == nil && !(s.Known && (s.Seen == nil || s.Seen.Active)) {
 		// An item that was never stocked there: none are for sale, until a push activates the level.
 		seen = &Seen{ReadAt: now, Tracked: true}
@@ -174,12 +177,12 @@ func findOut(one *gathered, seen *Seen, busy bool, master string) *finding {
 	s.Acked, s.Tally = seen.Available, f.Tally
 	s.Lease, s.LeaseTally = max(0, seen.Available), f.Tally
 	switch by := seen.Available - ours; {
-	case !known && f.Master:
+	case !known && f.Master && seen.Tracked:
 		x.ops = append(x.ops, &engine.Set{
 			SKU: engine.Name(s.SKU), Location: engine.Name(s.Location), Source: master,
 			Value: max(0, seen.Available+seen.Committed),
 			// What is booked between the gathering and the write counts on top.
-			AsOf: one.readAt, Basis: one.moved,
+			AsOf: one.readAt, Basis: one.moved, BasisRead: true,
 		})
 	case !known || by == 0:
 	case f.Master && cause == "edit":

@@ -263,6 +263,10 @@ func (w *worker) after(ctx context.Context, one *gathered, f *fate) {
 			cfg.Now().Sub(s.Sent.At).Seconds())
 		return
 	}
+	if f.kind == unsent { // however often that is, nobody has said no
+		w.later(s.ID, f.wait)
+		return
+	}
 	tries := w.failed(s.ID, f.wait)
 	if f.kind == stale {
 		return
@@ -289,11 +293,12 @@ const (
 	stale           // something else was there, and nothing happened
 	refused         // nothing happened, and the same again would be refused again
 	unknown         // it may have happened, or is to be sent again
+	unsent          // it never left, because there was no turn for it
 )
 
 // String is the outcome as metrics and logs have it.
 func (o outcome) String() string {
-	return [...]string{"applied", "stale", "refused", "unknown"}[o]
+	return [...]string{"applied", "stale", "refused", "unknown", "unsent"}[o]
 }
 
 // fate is what became of a push, and why.
@@ -331,6 +336,13 @@ func fateOf(err error) fate {
 	}
 	if e, ok := errors.AsType[interface {
 		error
+		Unsent() bool
+	}](err); ok && e.Unsent() {
+		f.kind = unsent
+		return f
+	}
+	if e, ok := errors.AsType[interface {
+		error
 		Unknown() bool
 	}](err); ok && e.Unknown() {
 		return f
@@ -353,7 +365,7 @@ func (f *fate) on(s Slot, now time.Time) Slot {
 		s.Sent, s.Doubt = nil, now
 	case refused:
 		s.Sent, s.Blocked = nil, f.code
-	case unknown:
+	case unknown, unsent: // a call before this one may still arrive
 		again := *s.Sent
 		again.Unknown = true
 		s.Sent, s.Blocked = &again, ""

@@ -73,8 +73,8 @@ type Drift struct {
 
 // Pusher changes and reads the slots of one connection. Its errors say by behaviour what they are:
 // Retryable() bool, RetryAfter() time.Duration, Unknown() bool (it may have happened), Stale() bool
-// (From was not there, and nothing happened), Code() string. One that says nothing of itself is taken
-// for unknown.
+// (From was not there, and nothing happened), Unsent() bool (there was no turn for it yet, and it is no
+// try), Code() string. One that says nothing of itself is taken for unknown.
 type Pusher interface {
 	// Push sends up to PushBatch changes, each of another slot. The answers are in the same order; one
 	// that is nil was applied. The error is of the call as a whole, and then of each of its changes.

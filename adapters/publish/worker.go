@@ -298,6 +298,13 @@ const (
 	longestWait = 5 * time.Minute
 )
 
+// later makes a slot wait for its turn. What it has failed before stays counted.
+func (w *worker) later(id string, wait time.Duration) {
+	b := w.backoff[id]
+	b.until = w.l.p.cfg.Now().Add(max(wait, firstWait))
+	w.backoff[id] = b
+}
+
 // failed makes a slot wait, at least as long as the vendor asks.
 func (w *worker) failed(id string, atLeast time.Duration) int {
 	b := w.backoff[id]

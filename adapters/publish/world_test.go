@@ -46,6 +46,7 @@ type shop struct {
 	pushes []Push // every one that was applied
 	reads  int
 	faulty bool
+	loose  bool // what has no level is an item that nobody counts
 	onPush func()
 	onRead func() // once, after a read and before its answer
 }
@@ -345,8 +346,10 @@ type testError struct {
 	code           string
 	unknown, retry bool
 	stale          bool
+	unsent         bool
 }
 
+func (e *testError) Unsent() bool    { return e.unsent }
 func (e *testError) Error() string   { return e.code }
 func (e *testError) Code() string    { return e.code }
 func (e *testError) Unknown() bool   { return e.unknown }
@@ -432,7 +435,11 @@ func (s *shop) Read(_ context.Context, slots []Slot) ([]*Seen, error) {
 	for _, slot := range slots {
 		l := s.levels[slot.ID]
 		if l == nil {
-			seen = append(seen, nil)
+			var v *Seen
+			if s.loose {
+				v = &Seen{ReadAt: s.w.clock}
+			}
+			seen = append(seen, v)
 			continue
 		}
 		seen = append(seen, &Seen{Available: l.value, Committed: l.committed,

@@ -172,9 +172,33 @@ func (b *Book) Save(ctx context.Context, list List, old uint64) (uint64, error) 
 	return out.Index, nil
 }
 
+// UnknownChannelError says that the ledger has no channel of a name: nothing would ever be sold there.
+type UnknownChannelError struct{ Channel string }
+
+// Error names the channel.
+func (e *UnknownChannelError) Error() string { return "there is no channel " + e.Channel }
+
+// Code returns the wire name.
+func (e *UnknownChannelError) Code() string { return engine.UnknownChannel.String() }
+
+// At names the member of the order.
+func (e *UnknownChannelError) At() string { return "channel" }
+
 // Try decides a hypothetical order by the list and the stock as they are now; index is that of the
-// stock, 0 where no rule asked for it. It fails with the store's error.
+// stock, 0 where no rule asked for it. It fails with *UnknownChannelError, because no rule would say
+// anything of such an order, or with the store's error.
 func (b *Book) Try(ctx context.Context, o Order) (d Decision, index uint64, err error) {
+	if known := o.Channel == ""; !known {
+		if _, err := b.store.Ledger(ctx, func(l *engine.Ledger) bool {
+			_, known = l.Channel(o.Channel)
+			return false
+		}); err != nil {
+			return Decision{}, 0, err
+		}
+		if !known {
+			return Decision{}, 0, &UnknownChannelError{o.Channel}
+		}
+	}
 	list, version, err := b.Read(ctx)
 	if err != nil {
 		return Decision{}, 0, err

@@ -77,3 +77,31 @@ func TestABatchOfActivationsEnds(t *testing.T) {
 	}
 	require.Equal(t, 3, calls)
 }
+
+// An item that the shop does not count has no level where nobody gave it one: it is seen as such, and
+// not as one that is still to be stocked there.
+func TestAnUntrackedItemHasNoLevel(t *testing.T) {
+	w := newWorld(t)
+	state, err := w.sim.State("alpha")
+	require.NoError(t, err)
+	var slots []publish.Slot
+	for _, v := range state.Variants {
+		slots = append(slots, publish.Slot{ID: v.SKU, SKU: v.SKU, Item: v.Item,
+			Place: name(state.Locations[1].ID)}) // only A is stocked there
+	}
+	p, err := w.shops.Pusher("shop")
+	require.NoError(t, err)
+	seen, err := p.Read(t.Context(), slots)
+	require.NoError(t, err)
+	for i, v := range state.Variants {
+		switch v.SKU {
+		case "A":
+			require.True(t, seen[i].Tracked && seen[i].Active)
+		case "B":
+			require.Nil(t, seen[i], "it may be stocked there")
+		case "U":
+			require.NotNil(t, seen[i])
+			require.False(t, seen[i].Tracked || seen[i].Active)
+		}
+	}
+}

@@ -53,6 +53,7 @@ const (
 	sweepEvery   = 30 * time.Second // what a lost webhook costs at most, and how old the watermark is
 	webhookEvery = 15 * time.Minute // Shopify deletes a subscription after 8 failures in 4 hours
 	checkEvery   = 6 * time.Hour
+	placesEvery  = 5 * time.Minute // what a lost webhook of a fulfilment order costs at most
 )
 
 // Run sweeps, keeps the subscriptions, and checks, until ctx ends. It fails with ctx's error only:
@@ -68,6 +69,9 @@ func (a *adapter) Run(ctx context.Context) error {
 		{name: FlowCheck, every: checkEvery, do: a.check},
 		{name: FlowWebhooks, every: webhookEvery, do: a.watch},
 		{name: FlowOrders, every: sweepEvery, do: a.sweep},
+		{name: "places", every: placesEvery, do: func(ctx context.Context, s *shop) error {
+			return s.sweepPlaces(ctx, a.all)
+		}},
 	}
 	for {
 		s, err := a.all.shop(a.id)

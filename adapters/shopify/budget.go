@@ -66,13 +66,12 @@ func newBudget(now func() time.Time, pause func(context.Context, time.Duration) 
 	return b
 }
 
-// take waits for its turn and for the points. It fails with ctx's error, or with a retryable Fault
-// when too many wait; then nothing was taken.
+// take waits for its turn and for the points. It fails with a Fault that is Unsent when ctx ends before,
+// or when too many wait; then nothing was taken.
 func (b *budget) take(ctx context.Context, cost int64, u Urgency) error {
 	mine := &turn{ready: make(chan struct{}, 1)}
 	if !b.enter(mine, u) {
-		return &Fault{code: codeThrottled, class: classLimit, retryable: true, after: time.Second,
-			detail: "too many calls wait for the shop's cost bucket"}
+		return unsent("too many calls wait for the shop's cost bucket", nil)
 	}
 	defer b.leave(mine, u)
 	for {
@@ -82,16 +81,21 @@ func (b *budget) take(ctx context.Context, cost int64, u Urgency) error {
 			return nil
 		case first:
 			if err := b.pause(ctx, max(wait, minPause)); err != nil {
-				return err
+				return unsent("the shop's cost bucket did not fill in time", err)
 			}
 		default:
 			select {
 			case <-mine.ready:
 			case <-ctx.Done():
-				return ctx.Err()
+				return unsent("other calls went first to the shop's cost bucket", ctx.Err())
 			}
 		}
 	}
+}
+
+func unsent(why string, cause error) *Fault {
+	return &Fault{code: codeThrottled, class: classLimit, retryable: true, unsent: true,
+		after: time.Second, detail: why, cause: cause}
 }
 
 func (b *budget) enter(t *turn, u Urgency) bool {

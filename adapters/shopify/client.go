@@ -175,9 +175,17 @@ func (c *Client) doAs(ctx context.Context, op *operation, u Urgency, vars any, o
 		return &Fault{code: codeRequest, class: classBug, detail: op.name, cause: err}
 	}
 	var spoilt bool
+	var doubt *Fault // of a try whose outcome is not known
 	for try := 1; ; try++ {
 		err = c.once(ctx, op, u, body, out)
 		var f *Fault
+		if errors.As(err, &f) {
+			if f.unknown {
+				doubt = f
+			} else if f.unsent && doubt != nil {
+				return doubt // this one did not leave, but one before it did
+			}
+		}
 		if err == nil || !errors.As(err, &f) || ctx.Err() != nil {
 			return err
 		}

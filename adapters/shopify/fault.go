@@ -14,6 +14,7 @@ type Fault struct {
 	retryable bool
 	after     time.Duration
 	unknown   bool
+	unsent    bool // this call never left us, and none before it is in doubt
 	class     string
 	cause     error
 }
@@ -72,6 +73,9 @@ func (f *Fault) RetryAfter() time.Duration { return f.after }
 
 // Unknown reports whether the call may have taken effect.
 func (f *Fault) Unknown() bool { return f.unknown }
+
+// Unsent reports whether the call never left us, because there was no turn for it.
+func (f *Fault) Unsent() bool { return f.unsent }
 
 // Stale reports whether a compared quantity was not there.
 func (f *Fault) Stale() bool { return f.code == codeStale }

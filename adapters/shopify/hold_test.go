@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"holdfast/adapters/orders"
 	"holdfast/adapters/outbox"
 	"holdfast/adapters/records"
 	"holdfast/adapters/shopify/shopifytest"
@@ -59,6 +60,9 @@ func TestHoldsEndByTheirOwnEvent(t *testing.T) {
 	const buyers = ourHandle + "buyer-asks"
 	var needless *outbox.Needless
 
+	require.ErrorAs(t, do(taskHold, buyer), &needless, "no buyer asks")
+	_, err = w.book.Cancel(w.ctx, id, orders.CancelRequest{By: "amz", Buyer: true})
+	require.NoError(t, err)
 	require.NoError(t, do(taskHold, buyer))
 	require.NoError(t, do(taskHold, buyer))
 	require.Equal(t, []string{buyers}, holds(), "twice is once")
@@ -74,7 +78,13 @@ func TestHoldsEndByTheirOwnEvent(t *testing.T) {
 	require.NoError(t, do(taskHold, short))
 	require.Equal(t, []string{buyers, stockHandle}, holds())
 	require.ErrorAs(t, do(taskRelease, short), &needless, "it is short")
-	require.NoError(t, do(taskRelease, map[string]string{"handle": "buyer-asks"}))
+	release := map[string]string{"handle": "buyer-asks"}
+	require.ErrorAs(t, do(taskRelease, release), &needless, "the buyer still asks")
+	_, err = w.book.Decide(w.ctx, id, "clerk", false)
+	require.NoError(t, err)
+	require.NoError(t, do(taskRelease, release))
+	require.Equal(t, []string{stockHandle}, holds())
+	require.ErrorAs(t, do(taskHold, buyer), &needless, "a hold that comes after the answer is for ever")
 	require.Equal(t, []string{stockHandle}, holds())
 
 	w.count("A", "main", 100)

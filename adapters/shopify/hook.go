@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"holdfast/adapters/connections"
 	"holdfast/adapters/exceptions"
 	"holdfast/adapters/mapping"
 	"holdfast/adapters/records"
@@ -34,6 +35,7 @@ type HookConfig struct {
 	Book     Book
 	Mapping  mapping.Lookup              // tells lines of documents that we made apart; may be nil
 	Environ  func(string) (string, bool) // of the secrets; nil is the process's
+	Vault    *connections.Vault          // where the secrets may be; nil is anywhere
 	Now      func() time.Time
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer
@@ -53,7 +55,7 @@ func NewHook(cfg HookConfig) (*Hook, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	h := &Hook{cfg: cfg,
+	h := &Hook{cfg: cfg, shops: receivers{vault: cfg.Vault},
 		seen: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "holdfast_shopify_webhooks_total",
 			Help: "Webhooks by topic and by what became of them.",

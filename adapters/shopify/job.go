@@ -81,16 +81,20 @@ func (j *job) moved(tx *records.Tx, all []effect) {
 
 // placesTree is where an order leaves from, as the API gives it.
 type placesTree struct {
-	Updated   time.Time                   `json:"updatedAt"`
-	Cancelled *time.Time                  `json:"cancelledAt"`
-	Closed    *time.Time                  `json:"closedAt"`
-	Groups    struct{ Nodes []groupTree } `json:"fulfillmentOrders"`
-	Packages  []packageTree               `json:"fulfillments"`
+	Updated   time.Time  `json:"updatedAt"`
+	Cancelled *time.Time `json:"cancelledAt"`
+	Closed    *time.Time `json:"closedAt"`
+	Groups    struct {
+		Page  pageInfo    `json:"pageInfo"`
+		Nodes []groupTree `json:"nodes"`
+	} `json:"fulfillmentOrders"`
+	Packages []packageTree `json:"fulfillments"`
 }
 
 // groupTree is a fulfilment order: units of one order at one location.
 type groupTree struct {
 	ID      gid                       `json:"id"`
+	Order   gid                       `json:"orderId"`
 	Status  string                    `json:"status"`
 	Actions []struct{ Action string } `json:"supportedActions"`
 	At      struct {
@@ -103,6 +107,7 @@ type groupTree struct {
 		Ours   bool   `json:"heldByRequestingApp"`
 	} `json:"fulfillmentHolds"`
 	Lines struct {
+		Page  pageInfo    `json:"pageInfo"`
 		Nodes []groupLine `json:"nodes"`
 	} `json:"lineItems"`
 }

@@ -305,6 +305,7 @@ type holdInput struct {
 const (
 	stockReason = "INVENTORY_OUT_OF_STOCK"
 	stockHandle = ourHandle + "inventory-out-of-stock"
+	buyerHandle = ourHandle + orders.HoldBuyer
 )
 
 // named is the hold that the task is about. One without a name is named by its reason, so that the
@@ -327,7 +328,7 @@ func (j *job) named() (holdInput, error) {
 }
 
 // hold keeps the open part of an order from leaving. A task may come late: an order that has its
-// units by then is not held for them, because nothing would end that hold.
+// units by then, or whose buyer was answered, is not held for that, because nothing would end that hold.
 func (j *job) hold(ctx context.Context) (outbox.Finish, error) {
 	in, err := j.named()
 	if err != nil {
@@ -337,8 +338,11 @@ func (j *job) hold(ctx context.Context) (outbox.Finish, error) {
 	if err != nil {
 		return outbox.Finish{}, err
 	}
-	if in.Handle == stockHandle && !o.Short {
+	switch {
+	case in.Handle == stockHandle && !o.Short:
 		return outbox.Finish{}, &outbox.Needless{Why: "the order has its units"}
+	case in.Handle == buyerHandle && !slices.Contains(o.Holds, orders.HoldBuyer):
+		return outbox.Finish{}, &outbox.Needless{Why: "the buyer was answered"}
 	}
 	for i := range at.Groups.Nodes {
 		g := &at.Groups.Nodes[i]
@@ -393,7 +397,7 @@ func (g *groupTree) holdOf(handle string) gid {
 
 // release takes one hold of ours away: the one that the task names, so that no other reason to wait
 // ends with it, and nobody else's. What is not held is released. An order that is short again by
-// then stays held.
+// then, or whose buyer asks again, stays held.
 func (j *job) release(ctx context.Context) (outbox.Finish, error) {
 	name, err := j.named()
 	if err != nil {
@@ -403,8 +407,11 @@ func (j *job) release(ctx context.Context) (outbox.Finish, error) {
 	if err != nil {
 		return outbox.Finish{}, err
 	}
-	if name.Handle == stockHandle && o.Short {
+	switch {
+	case name.Handle == stockHandle && o.Short:
 		return outbox.Finish{}, &outbox.Needless{Why: "the order is short again"}
+	case name.Handle == buyerHandle && slices.Contains(o.Holds, orders.HoldBuyer):
+		return outbox.Finish{}, &outbox.Needless{Why: "the buyer asks again"}
 	}
 	for i := range at.Groups.Nodes {
 		g := &at.Groups.Nodes[i]
@@ -446,6 +453,7 @@ func (j *job) move(ctx context.Context) (outbox.Finish, error) {
 	var p struct {
 		Ref   string `json:"ref"`
 		Qty   int64  `json:"qty"`
+		From  string `json:"from"`
 		To    string `json:"to"`
 		Group string `json:"group"`
 	}
@@ -472,7 +480,8 @@ func (j *job) move(ctx context.Context) (outbox.Finish, error) {
 	if err != nil {
 		return outbox.Finish{}, err
 	}
-	effects, err := j.moveFrom(ctx, at, moveOrder{lines[p.Ref], place, p.Group, p.Qty})
+	effects, err := j.moveFrom(ctx, at, moveOrder{line: lines[p.Ref],
+		from: j.theirs(p.From), place: place, group: p.Group, qty: p.Qty})
 	if err != nil {
 		return outbox.Finish{}, err
 	}
@@ -485,16 +494,18 @@ func (j *job) move(ctx context.Context) (outbox.Finish, error) {
 	}}, nil
 }
 
+// moveOrder is units of a line to be moved to a place: from one, or from wherever they are.
 type moveOrder struct {
-	line, place, group string
-	qty                int64
+	line, from, place, group string
+	qty                      int64
 }
 
 func (j *job) moveFrom(ctx context.Context, at *placesTree, m moveOrder) (all []effect, err error) {
 	for i := range at.Groups.Nodes {
 		g := &at.Groups.Nodes[i]
 		from := g.At.Location.tail()
-		if !g.open() || from == m.place || m.group != "" && g.ID.tail() != m.group {
+		if !g.open() || from == m.place || m.group != "" && g.ID.tail() != m.group ||
+			m.from != "" && from != m.from {
 			continue
 		}
 		for _, l := range g.Lines.Nodes {

@@ -83,6 +83,11 @@ func (j *job) assign(ctx context.Context, id gid, order string) error {
 	if err != nil {
 		return err
 	}
+	return j.assignTo(ctx, at, order)
+}
+
+// assignTo tells the book from where the shop wants an order of its own to leave.
+func (j *job) assignTo(ctx context.Context, at *placesTree, order string) error {
 	var all []orders.Assigned
 	held := false
 	for i := range at.Groups.Nodes {
@@ -114,7 +119,7 @@ func (j *job) assign(ctx context.Context, id gid, order string) error {
 			return unknownOrder(err)
 		}
 	}
-	_, err = j.all.cfg.Book.Hold(ctx, order, "shop", held)
+	_, err := j.all.cfg.Book.Hold(ctx, order, "shop", held)
 	return unknownOrder(err)
 }
 

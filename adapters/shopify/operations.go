@@ -266,6 +266,40 @@ var (
   }
 }`)
 
+	// Of several orders at once, for a start: those with more parts than a few are read alone.
+	opPlaces = query("Places", Background, 200, `query Places($ids: [ID!]!) {
+  nodes(ids: $ids) {
+    ... on Order {
+      id updatedAt cancelledAt closedAt
+      fulfillmentOrders(first: 4) {
+        pageInfo { hasNextPage }
+        nodes {
+          id status
+          assignedLocation { location { id } }
+          fulfillmentHolds { id handle reason heldByRequestingApp }
+          lineItems(first: 10) {
+            pageInfo { hasNextPage }
+            nodes { id totalQuantity remainingQuantity inventoryItemId lineItem { id } }
+          }
+        }
+      }
+    }
+  }
+}`)
+
+	opGroups = query("Groups", Background, 200, `query Groups($query: String!, $first: Int!, $page: String) {
+  fulfillmentOrders(first: $first, after: $page, query: $query) {
+    pageInfo { hasNextPage endCursor }
+    nodes {
+      id status orderId
+      assignedLocation { location { id } }
+      lineItems(first: 10) {
+        nodes { id totalQuantity remainingQuantity inventoryItemId lineItem { id } }
+      }
+    }
+  }
+}`)
+
 	opOwner = query("Owner", Ordinary, 5, `query Owner($id: ID!) {
   fulfillmentOrder(id: $id) { id orderId }
 }`)

@@ -70,3 +70,65 @@ func TestTheStartPlacesOpenOrders(t *testing.T) {
 	w.equal(begun)
 	require.EqualValues(t, 20, w.stock("A", "east").Committed)
 }
+
+// calls is how often the field of an operation was asked for.
+func (w *world) calls(name string) int {
+	return len(w.sim.Journal(shopifytest.Filter{Kind: "request", Op: name}))
+}
+
+// The open orders of a page are placed by one call, not by one each.
+func TestTheStartPlacesAPageAtOnce(t *testing.T) {
+	w := newWorld(t)
+	w.splitSale()
+	for range 9 {
+		_, err := w.sim.Sell(shopifytest.Sales{Shop: "alpha",
+			Lines: []shopifytest.SaleLine{{SKU: "A", Qty: 1}}})
+		require.NoError(t, err)
+	}
+	w.sim.Settle()
+	orders, nodes := w.calls("order"), w.calls("nodes")
+	w.steps("orders", func(cursor string) (connections.Page, error) {
+		return w.adapter().OpenOrders(w.ctx, cursor)
+	})
+	w.equal(begun)
+	require.Equal(t, orders, w.calls("order"))
+	require.Equal(t, nodes+1, w.calls("nodes"))
+}
+
+// A fulfilment order that was moved changes no order: without its webhook only a look at fulfilment
+// orders finds it. What stands where it should costs nothing more.
+func TestALostMoveIsFound(t *testing.T) {
+	w := newWorld(t)
+	w.watch()
+	sold, err := w.sim.Sell(shopifytest.Sales{Shop: "alpha",
+		Lines: []shopifytest.SaleLine{{SKU: "A", Qty: 3}}})
+	require.NoError(t, err)
+	w.sim.Settle()
+	require.Empty(t, w.work())
+	s, err := w.shops.shop("shop")
+	require.NoError(t, err)
+	sweep := func() { require.NoError(t, s.sweepPlaces(w.ctx, w.shops)) }
+	reads := w.calls("order")
+	sweep()
+	require.Empty(t, w.work())
+	require.Equal(t, reads, w.calls("order"), "it is where the book has it")
+
+	w.mu.Lock()
+	w.broken = true
+	w.mu.Unlock()
+	w.sim.Advance(sweepOverlap + placesEvery)
+	require.NoError(t, w.sim.Edit(shopifytest.Edits{Shop: "alpha",
+		Moves: []shopifytest.MoveEdit{{Order: sold.Orders[0].ID, To: "east"}}}))
+	w.sim.Settle()
+	w.sweep()
+	require.Empty(t, w.work())
+	require.Zero(t, w.stock("A", "east").Committed, "no order has changed")
+	sweep()
+	require.Empty(t, w.work())
+	require.EqualValues(t, 3, w.stock("A", "east").Committed)
+	w.equal(begun)
+	reads = w.calls("order")
+	sweep()
+	require.Empty(t, w.work())
+	require.Equal(t, reads, w.calls("order"), "it is done once")
+}

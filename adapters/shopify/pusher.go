@@ -90,7 +90,8 @@ const (
 // call leaves few that are active without a number of ours. What there is no time for is answered as
 // not sent and to come again; nothing has happened to it.
 func (b *pushing) activateAll(ctx context.Context, at []int) {
-	putOff := later(b.every(activateAgain), "not sent: other levels were activated before")
+	putOff := later(b.every(activateAgain), "other levels were activated before")
+	putOff.unsent = true
 	most := min(len(at), maxActivations)
 	for group := range slices.Chunk(at[:most], activateGroup) {
 		var ready []int
@@ -333,7 +334,14 @@ func (s *shop) readLevels(ctx context.Context, place string, slots []publish.Slo
 		return answerFault(opLevels, errors.New("not as many nodes as were asked for"))
 	}
 	for k, node := range out.Nodes {
-		if node == nil || node.Level == nil {
+		switch {
+		case node == nil:
+			continue
+		case node.Level == nil && !node.Tracked:
+			// Nobody counts it, and so nobody may give it a level: it is seen, and not as one that is missing.
+			seen[at[k]] = &publish.Seen{ReadAt: asked}
+			continue
+		case node.Level == nil:
 			continue
 		}
 		v := node.Level.seen(asked)

@@ -14,8 +14,9 @@ import (
 // receivers are the shops of a Hook, each read once for each version of its document. The zero one is
 // ready, and is safe for concurrent use.
 type receivers struct {
-	mu  sync.RWMutex
-	all map[string]*receiver // by connection
+	vault *connections.Vault
+	mu    sync.RWMutex
+	all   map[string]*receiver // by connection
 }
 
 // receiver is one version of a connection, as its webhooks need it.
@@ -52,7 +53,7 @@ func (r *receivers) of(e *connections.Entry, environ func(string) (string, bool)
 	}
 	acc, err := newAccount(e.Connection)
 	now := &receiver{acc: acc, fault: err, version: e.Version,
-		secrets: connections.NewSecrets(e.Connection, environ)}
+		secrets: r.vault.Of(e.Connection, environ)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.all == nil {

@@ -23,6 +23,7 @@ type Config struct {
 	Book     Book
 	Mapping  mapping.Lookup
 	Environ  func(string) (string, bool) // of the secrets; nil is the process's
+	Vault    *connections.Vault          // where the secrets may be; nil is anywhere
 	HTTP     *http.Client                // nil: one for each shop
 	Now      func() time.Time
 	Pause    func(ctx context.Context, d time.Duration) error // nil: a timer
@@ -117,7 +118,7 @@ func (s *Shops) shop(id string) (*shop, error) {
 }
 
 func (s *Shops) connect(c connections.Connection, acc *account) (*Client, error) {
-	secrets := connections.NewSecrets(c, s.cfg.Environ)
+	secrets := s.cfg.Vault.Of(c, s.cfg.Environ)
 	cfg := ClientConfig{Endpoint: c.Endpoint, Version: acc.settings.APIVersion, HTTP: s.cfg.HTTP,
 		Now: s.cfg.Now, Pause: s.cfg.Pause, Fresh: func(name string) (Secret, error) {
 			v, err := secrets.Read(name)

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/adapters/connections"
 	"holdfast/adapters/exceptions"
+	"holdfast/adapters/orders"
 	"holdfast/adapters/publish"
 	"holdfast/adapters/records"
 )
@@ -166,19 +167,10 @@ func (s *shop) admit(ctx context.Context, all *Shops, tree *orderTree) error {
 	return err
 }
 
-// admitPlaced places the order at once: during a start the levels that are read after the orders are
-// compared with what is promised at each place. A process that dies in between has moved no cursor: the
-// order is met again, as one that is known, and is placed then.
-func (s *shop) admitPlaced(ctx context.Context, all *Shops, tree *orderTree) error {
-	got, err := s.receive(ctx, all, tree, nil)
-	if err != nil || len(s.locations) < 2 || got.Order != s.orderKey(tree) || !tree.toLeave() {
-		return err
-	}
-	err = (&job{shop: s, all: all}).assign(ctx, tree.ID, s.orderKey(tree))
-	if codeOf(err) == codeGone {
-		return nil
-	}
-	return err
+// mayPlace reports whether an order that the book has taken is to be placed: it is the shop's own, units
+// of it are still to leave, and the shop has a choice.
+func (s *shop) mayPlace(tree *orderTree, got orders.Receipt) bool {
+	return len(s.locations) > 1 && got.Order == s.orderKey(tree) && tree.toLeave()
 }
 
 // orderKey is our id of an order whose home is the shop.
@@ -224,14 +216,25 @@ func (a *adapter) OpenOrders(ctx context.Context, cursor string) (connections.Pa
 	}
 	page := connections.Page{Rows: len(out.Orders.Nodes)}
 	var foreign []string
+	var open []gid // to be placed
+	admit := func(ctx context.Context, all *Shops, tree *orderTree) error {
+		got, err := s.receive(ctx, all, tree, nil)
+		if err == nil && s.mayPlace(tree, got) {
+			open = append(open, tree.ID)
+		}
+		return err
+	}
 	for i := range out.Orders.Nodes {
 		tree := &out.Orders.Nodes[i]
 		if s.foreign(tree) {
 			foreign = append(foreign, tree.Name+" ("+tree.SourceID+")")
 		}
-		if err := s.take(ctx, a.all, tree, s.admitPlaced); err != nil {
+		if err := s.take(ctx, a.all, tree, admit); err != nil {
 			return connections.Page{}, err
 		}
+	}
+	if err := s.place(ctx, a.all, open); err != nil {
+		return connections.Page{}, err
 	}
 	if len(foreign) > 0 {
 		page.Found = []connections.Obstacle{{Code: connections.ForeignOrders, Names: foreign,

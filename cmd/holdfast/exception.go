@@ -7,9 +7,11 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"holdfast/adapters/exceptions"
 	"holdfast/cmd/internal/client"
 )
 
@@ -135,6 +137,7 @@ refused.`
 func (a *app) exceptionAct(action string) *cobra.Command {
 	var f exceptionFlags
 	var note, payload string
+	var body remedyBody
 	var all bool
 	short := map[string]string{"retry": "Run the tasks of exceptions again",
 		"resolve": "Close exceptions; their tasks are not tried again"}[action]
@@ -146,6 +149,8 @@ func (a *app) exceptionAct(action string) *cobra.Command {
 	if action == "retry" {
 		c.Flags().StringVar(&payload, "payload", "",
 			"file with another payload in JSON, - for standard input; for one ID")
+	} else {
+		body.register(c)
 	}
 	return a.asks(c, func(ctx context.Context, s session, ids []string) error {
 		switch {
@@ -153,14 +158,16 @@ func (a *app) exceptionAct(action string) *cobra.Command {
 			return usagef("exception %s needs IDs, or --all with a filter", action)
 		case payload != "" && len(ids) != 1:
 			return usagef("--payload is for one ID")
+		case body != (remedyBody{}) && len(ids) != 1:
+			return usagef("--action is for one ID")
 		case len(ids) == 1:
-			return s.actOnOne(ctx, action, ids[0], actBody{Note: note}, payload)
+			return s.actOnOne(ctx, action, ids[0], actBody{Note: note, remedyBody: body}, payload)
 		}
-		body := bulkInput{Action: action, IDs: ids, Note: note}
+		many := bulkInput{Action: action, IDs: ids, Note: note}
 		if all {
-			body.Filter = f.members()
+			many.Filter = f.members()
 		}
-		return s.actOnMany(ctx, body)
+		return s.actOnMany(ctx, many)
 	})
 }
 
@@ -168,6 +175,23 @@ func (a *app) exceptionAct(action string) *cobra.Command {
 type actBody struct {
 	Payload json.RawMessage `json:"payload,omitempty"`
 	Note    string          `json:"note,omitempty"`
+	remedyBody
+}
+
+// remedyBody is what a resolve has done to the order of an exception.
+type remedyBody struct {
+	Action   string `json:"action,omitempty"`
+	Location string `json:"location,omitempty"`
+	SKU      string `json:"sku,omitempty"`
+	With     string `json:"with,omitempty"`
+}
+
+func (b *remedyBody) register(c *cobra.Command) {
+	c.Flags().StringVar(&b.Action, "action", "",
+		"what is done to its order before: "+strings.Join(exceptions.Remedies(), ", ")+"; for one ID")
+	c.Flags().StringVar(&b.Location, "location", "", "of move and substitute: from where it leaves")
+	c.Flags().StringVar(&b.SKU, "sku", "", "of substitute: the SKU that is short")
+	c.Flags().StringVar(&b.With, "with", "", "of substitute: the SKU that leaves in its place")
 }
 
 // bulkInput is the body of POST /v1/exceptions/bulk.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/adapters/connections"
 	"holdfast/cmd/internal/node"
 	"holdfast/cmd/internal/settings"
 )
@@ -75,6 +76,9 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 		SkipEntries:     nv.SkipEntries, // auto is theirs to say
 		LogSegmentBytes: int(max(0, nv.Segment)), CheckpointBytes: max(0, nv.Checkpoint),
 		Alerts: alerts, Speed: nv.Speed}
+	if !nv.Secrets.Anywhere {
+		cfg.Vault = &connections.Vault{Folder: nv.Secrets.Folder}
+	}
 	for _, p := range nv.Peers {
 		cfg.Peers = append(cfg.Peers, node.Peer{Name: p.Node, Raft: p.Raft})
 	}

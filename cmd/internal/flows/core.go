@@ -9,10 +9,12 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"holdfast/adapters/answers"
 	"holdfast/adapters/connections"
 	"holdfast/adapters/exceptions"
 	"holdfast/adapters/httpapi"
@@ -27,7 +29,7 @@ import (
 	"holdfast/engine"
 )
 
-// Config is what a Core works with. All is required.
+// Config is what a Core works with. All but Vault is required.
 type Config struct {
 	Store    records.Store
 	Events   Events
@@ -35,6 +37,8 @@ type Config struct {
 	Logger   *slog.Logger
 	Registry *prometheus.Registry
 	Alerts   Alerts
+	// Vault says where secrets of connections may be. Default: anywhere.
+	Vault *connections.Vault
 	// Speed divides the intervals of ours that wait for an outside system; 1 but beside a simulator that
 	// runs faster.
 	Speed int
@@ -70,6 +74,7 @@ type Core struct {
 	bell       *exceptions.Bell
 	releaser   *mapping.Releaser
 	ready      chan struct{}
+	leads      atomic.Bool
 }
 
 // New puts a core together. It fails when a part refuses its configuration, or a metric is taken.
@@ -81,7 +86,9 @@ func New(cfg Config) (*Core, error) {
 	c.board = connections.NewBoard(cfg.Now)
 	// The checks of a document need what is made of the registry: they are asked only once all is.
 	c.registry = connections.NewRegistry(cfg.Store, connections.Checks{
-		Document: func(d connections.Connection) error { return c.kinds.Check(d) },
+		Document: func(d connections.Connection) error {
+			return errors.Join(cfg.Vault.Check(d), c.kinds.Check(d))
+		},
 		Obstacles: func(ctx context.Context, d connections.Connection) ([]connections.Obstacle, error) {
 			return c.middle().obstacles(ctx, d)
 		},
@@ -135,14 +142,14 @@ func (c *Core) makeOrders() (err error) {
 func (c *Core) makeShops() (err error) {
 	c.shops, err = shopify.New(shopify.Config{
 		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Mapping: c.index,
-		Now: c.cfg.Now, Logger: c.cfg.Logger,
+		Now: c.cfg.Now, Logger: c.cfg.Logger, Vault: c.cfg.Vault,
 	})
 	if err != nil {
 		return wrap("shopify", err)
 	}
 	c.hook, err = shopify.NewHook(shopify.HookConfig{
 		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Mapping: c.index, Now: c.cfg.Now,
-		Logger: c.cfg.Logger, Metrics: c.cfg.Registry,
+		Logger: c.cfg.Logger, Metrics: c.cfg.Registry, Vault: c.cfg.Vault,
 	})
 	c.kinds = connections.Kinds{
 		"shopify": c.selling(shopify.Kind{Shops: c.shops}), "erp": connections.Outside{},
@@ -170,13 +177,13 @@ func (c *Core) makeTasks() (err error) {
 		connections: c.ids}
 	c.tasks = outbox.NewDesk(outbox.DeskConfig{Store: c.cfg.Store, Now: c.cfg.Now, Gate: c.registry,
 		Executors: executors, ReadKinds: shopify.ReadKinds})
-	c.exceptions = exceptions.NewDesk(c.cfg.Store, c.tasks, c.cfg.Now)
+	c.exceptions = exceptions.NewDesk(c.cfg.Store, c.tasks, c.cfg.Now).With(c.orders)
 	c.flows = connections.NewFlows(c.cfg.Store, c.registry, c.kinds.Flows, c.cfg.Now)
 	c.releaser = mapping.NewReleaser(mapping.ReleaserConfig{Store: c.cfg.Store, Table: c.table,
 		Waiters: c.orders, Logger: c.cfg.Logger, Every: c.divided(time.Minute)})
 	c.supervisor, err = connections.NewSupervisor(connections.Config{Store: c.cfg.Store,
 		Registry: c.registry, Kinds: c.kinds, Core: c.middle(), Board: c.board, Now: c.cfg.Now,
-		Logger: c.cfg.Logger})
+		Logger: c.cfg.Logger, Vault: c.cfg.Vault})
 	if err != nil {
 		return wrap("connections", err)
 	}
@@ -208,7 +215,7 @@ func (c *Core) Serve(to *httpapi.Config) {
 	}
 	to.Mappings, to.MappingAudit = c.table, c.auditor
 	to.Orders, to.Tasks, to.Exceptions = c.orders, c.tasks, c.exceptions
-	to.Publishing = c.publisher
+	to.Publishing, to.Answers = c.publisher, answers.New(c.cfg.Store, c.cfg.Now)
 	to.Webhooks = webhooks{c.hook, c.ready}
 	to.Tracer = &trace.Tracer{
 		Store: c.cfg.Store, Orders: c.orders, Events: c.cfg.Events,
@@ -268,6 +275,8 @@ func (c *Core) Lead(ctx context.Context, term uint64) {
 		return
 	case <-c.ready:
 	}
+	c.leads.Store(true)
+	defer c.leads.Store(false)
 	c.runAll(ctx, map[string]func(context.Context) error{
 		"tasks":     func(ctx context.Context) error { return c.dispatcher.Run(ctx, term) },
 		"adapters":  func(ctx context.Context) error { return c.supervisor.Run(ctx, term) },
@@ -277,6 +286,20 @@ func (c *Core) Lead(ctx context.Context, term uint64) {
 		"short":     func(ctx context.Context) error { return c.orders.FollowShort(ctx, c.cfg.Events) },
 		"alerts":    c.bell.Run,
 	})
+}
+
+// Standing says what the core does on this node, for people. It is never a reason to send requests
+// elsewhere: an outside system that is down is one for every node.
+func (c *Core) Standing() string {
+	select {
+	case <-c.ready:
+	default:
+		return "reads connections, mappings, routing and slots; webhooks are told to come again"
+	}
+	if c.leads.Load() {
+		return "leads: tasks, adapters and pushes run here"
+	}
+	return "follows: tasks, adapters and pushes run on the leader"
 }
 
 // restartPause is between the end of a part and its next beginning: long enough that a part which

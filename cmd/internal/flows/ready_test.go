@@ -34,6 +34,7 @@ func TestNothingIsTakenInBeforeAllIsRead(t *testing.T) {
 		core.Serve(&served)
 		take := func() int { return served.Webhooks.Take(t.Context(), httpapi.Webhook{}) }
 		require.Equal(t, http.StatusServiceUnavailable, take())
+		require.Contains(t, core.Standing(), "come again")
 
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{}, 2)
@@ -52,8 +53,10 @@ func TestNothingIsTakenInBeforeAllIsRead(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 		require.NotNil(t, core.dispatcher.Lanes(), "it leads")
+		require.Contains(t, core.Standing(), "leads:")
 		stop()
 		<-ended
 		<-ended
+		require.Contains(t, core.Standing(), "follows:")
 	})
 }

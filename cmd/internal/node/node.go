@@ -7,6 +7,7 @@ import (
 	"net"
 	"time"
 
+	"holdfast/adapters/connections"
 	"holdfast/cmd/internal/flows"
 	"holdfast/raftstore"
 )
@@ -41,6 +42,8 @@ type Config struct {
 	CheckpointBytes int64
 	// Alerts says who is told of exceptions.
 	Alerts flows.Alerts
+	// Vault says where secrets of connections may be; nil is anywhere.
+	Vault *connections.Vault
 	// Speed divides the intervals that wait for outside systems; 0 is 1. Only beside a simulator.
 	Speed int
 }

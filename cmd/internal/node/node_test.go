@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -33,6 +34,9 @@ func healthy(n *Node) error {
 	body, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %s", resp.Status, body)
+	}
+	if err == nil && !strings.Contains(string(body), "[+]sync ok: ") {
+		err = fmt.Errorf("no line of the sync core: %s", body)
 	}
 	return err
 }

@@ -102,12 +102,12 @@ func (n *Node) open(registry *prometheus.Registry) error {
 	}
 	n.flows, err = flows.New(flows.Config{
 		Store: newSyncStore(n.store), Events: n.store, Now: time.Now, Logger: cfg.Logger,
-		Registry: registry, Alerts: cfg.Alerts, Speed: cfg.Speed,
+		Registry: registry, Alerts: cfg.Alerts, Vault: cfg.Vault, Speed: cfg.Speed,
 	})
 	if err != nil {
 		return err
 	}
-	shown := view{n.store, cfg.Version}
+	shown := view{n.store, cfg.Version, n.flows}
 	served := httpapi.Config{Ledger: n.store, Node: shown, Membership: shown, Logger: cfg.Logger,
 		Registry: registry, Version: cfg.Version, CloseTimeout: cfg.StopTimeout}
 	n.flows.Serve(&served)
@@ -218,6 +218,7 @@ func (n *Node) Kill() {
 type view struct {
 	store   *raftstore.Store
 	version string // of this build
+	flows   *flows.Core
 }
 
 // Backup takes one; the errors are the store's.
@@ -245,13 +246,13 @@ func (v view) Cluster() httpapi.Cluster {
 	return c
 }
 
-// Ready translates the store's checks.
+// Ready translates the store's checks, and says what the sync core does.
 func (v view) Ready() []httpapi.ReadyCheck {
 	var all []httpapi.ReadyCheck
 	for _, r := range v.store.Ready() {
 		all = append(all, httpapi.ReadyCheck{Name: r.Name, OK: r.OK, Detail: r.Detail})
 	}
-	return all
+	return append(all, httpapi.ReadyCheck{Name: "sync", OK: true, Detail: v.flows.Standing()})
 }
 
 // Check walks the invariants; the errors are the store's.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +18,9 @@ type Peer struct {
 	Node string
 	Raft string // host:port
 }
+
+// auto has a node choose for itself.
+const auto = "auto"
 
 // check says what is wrong with text as a value of s, or returns nil.
 func (s Setting) check(text string) error {
@@ -56,6 +60,10 @@ func (s Setting) check(text string) error {
 		u, err := url.Parse(withScheme(text))
 		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return fmt.Errorf("%q must be a URL such as http://127.0.0.1:7480", text)
+		}
+	case Folder:
+		if text != auto && (!filepath.IsAbs(text) || filepath.Clean(text) != text) {
+			return fmt.Errorf("%q must be auto, or the absolute path of a folder", text)
 		}
 	case Hook, MailServer, Mailbox, Mailboxes, Times:
 		return s.checkAlert(text)

@@ -84,6 +84,8 @@ func sample(t *testing.T, s Setting) [3]string {
 		return [3]string{"a@a.example", "b@b.example", "c@c.example"}
 	case Mailboxes:
 		return [3]string{"a@a.example,b@b.example", "b@b.example", "c@c.example"}
+	case Folder:
+		return [3]string{"/run/secrets", "/a", "auto"}
 	case Times:
 		return [3]string{"2", "60", "1000"}
 	case Entries:
@@ -112,6 +114,30 @@ func yamlFile(t *testing.T, text string) string {
 	path := filepath.Join(t.TempDir(), "holdfast.yaml")
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
 	return path
+}
+
+// TestSecretsHaveAFolder: whoever can be reached from other machines names one, or takes no file.
+func TestSecretsHaveAFolder(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		environ []string
+		want    Secrets
+	}{
+		{nil, Secrets{Anywhere: true}},
+		{[]string{"HOLDFAST_HTTP=0.0.0.0:7480"}, Secrets{}},
+		{[]string{"HOLDFAST_HTTP=:7480"}, Secrets{}},
+		{[]string{"HOLDFAST_HTTP=0.0.0.0:7480", "HOLDFAST_SECRETS=/run/secrets"},
+			Secrets{Folder: "/run/secrets"}},
+		{[]string{"HOLDFAST_SECRETS=/run/secrets"}, Secrets{Folder: "/run/secrets"}},
+	} {
+		v, err := Load(Sources{Environ: c.environ})
+		require.NoError(t, err)
+		assert.Equal(t, c.want, v.Node().Secrets, c.environ)
+	}
+	for _, text := range []string{"secrets", "/run/../etc", "/run/"} {
+		_, err := Load(Sources{Environ: []string{"HOLDFAST_SECRETS=" + text}})
+		require.ErrorContains(t, err, "absolute path", text)
+	}
 }
 
 func TestPeers(t *testing.T) {

@@ -30,6 +30,7 @@ const (
 	Mailbox                    // one mail address, without a name; empty for none
 	Mailboxes                  // mail addresses with commas between them; empty for none
 	Times                      // a whole number, 1 to 1,000
+	Folder                     // an absolute path, or auto
 )
 
 // Setting is one row of the table.
@@ -125,6 +126,10 @@ var table = []Setting{
 		Help: "user at the SMTP server; empty is no authentication"},
 	{Key: "alerts.mail.password", Kind: SecretID, Default: "", For: "serve",
 		Help: "that user's password, file:/path or env:NAME; sent over TLS or to this machine only"},
+	{Key: "secrets", Kind: Folder, Default: "auto", For: "serve",
+		Help: "folder below which the files are that connections may name as secrets; variables must " +
+			"then begin with HOLDFAST_; auto is any file and variable while http is on loopback, and no " +
+			"file else"},
 	{Key: "sync.speed", Kind: Times, Default: "1", For: "serve",
 		Help: "divides the intervals that wait for outside systems; only beside a simulator"},
 	{Key: "server", Kind: URL, Default: "http://127.0.0.1:7480", For: "client",

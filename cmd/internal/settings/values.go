@@ -30,6 +30,7 @@ type NodeValues struct {
 	Disk        Disk
 	Alerts      Alerts
 	Speed       int // divides the intervals that wait for outside systems
+	Secrets     Secrets
 }
 
 // Disk is what the disk of the data folder must have, in bytes; below 0 is automatic.
@@ -71,8 +72,23 @@ func (v *Values) Node() NodeValues {
 		StopTimeout: v.duration("stop.timeout"),
 		Disk: Disk{Warn: v.size("disk.warn"), Min: v.size("disk.min"),
 			Ballast: v.size("disk.ballast")},
-		Alerts: v.alerts(), Speed: v.number("sync.speed"),
+		Alerts: v.alerts(), Speed: v.number("sync.speed"), Secrets: v.secrets(),
 	}
+}
+
+// Secrets says where connections may have theirs.
+type Secrets struct {
+	Anywhere bool
+	Folder   string // below which the files are, when not Anywhere; empty: there are none
+}
+
+// secrets reads its setting. Whoever reaches a port on loopback is on this machine; through any other,
+// somebody could have the node send away any file that it may read.
+func (v *Values) secrets() Secrets {
+	if folder := v.text("secrets"); folder != auto {
+		return Secrets{Folder: folder}
+	}
+	return Secrets{Anywhere: checkLoopback(v.text("http")) == nil}
 }
 
 // Client gives out the settings of a client.

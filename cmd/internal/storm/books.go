@@ -15,6 +15,7 @@ type books struct {
 	edits   map[place]int64 // sum of what was changed in the admin
 	edited  map[place]int   // how often that was
 	touched map[place]int   // how often somebody but the shop changed what it may sell there
+	foreign map[place]int   // how often a number there was changed by what is not in the ledger
 	sales   map[string]int64
 	nothing map[string]string // orders with units that were not put back, and their SKU
 	ghosts  map[string]bool
@@ -24,7 +25,8 @@ type books struct {
 
 func newBooks() *books {
 	return &books{counts: map[string]int{}, edits: map[place]int64{}, edited: map[place]int{}, touched: map[place]int{},
-		sales: map[string]int64{}, nothing: map[string]string{}, ghosts: map[string]bool{},
+		foreign: map[place]int{},
+		sales:   map[string]int64{}, nothing: map[string]string{}, ghosts: map[string]bool{},
 		bodies: map[string]bool{}}
 }
 
@@ -42,6 +44,7 @@ func (b *books) edit(sku, location string, by int64) {
 	b.count("stock edits at "+location, 1)
 	b.edits[place{sku, location}] += by
 	b.edited[place{sku, location}]++
+	b.foreign[place{sku, location}]++
 	if location == ours {
 		b.touched[place{sku, location}]++
 	}
@@ -58,9 +61,13 @@ func (b *books) sale(sku string, qty int64) {
 func (b *books) gone(order, sku string) {
 	b.nothing[order] = sku
 	b.touched[place{sku, ours}]++
+	b.foreign[place{sku, ours}]++
 }
 
-func (b *books) returned(sku string) { b.touched[place{sku, ours}]++ }
+func (b *books) returned(sku string) {
+	b.touched[place{sku, ours}]++
+	b.foreign[place{sku, ours}]++
+}
 
 func (b *books) ghost(sku string) {
 	b.count("orders with an unmapped SKU", 1)
