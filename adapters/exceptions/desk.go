@@ -178,8 +178,9 @@ func (d *Desk) act(ctx context.Context, tx *records.Tx, a *Act) (Exception, erro
 				return e, err
 			}
 		}
+		was := e.State
 		e = e.closed(a.By, a.Note, d.now())
-		tx.Replace(e.record(tx), version)
+		e.write(tx, version, was)
 		return e, nil
 	}
 	if e.Task == "" || d.tasks == nil {
@@ -189,6 +190,7 @@ func (d *Desk) act(ctx context.Context, tx *records.Tx, a *Act) (Exception, erro
 	if err := d.tasks.Retry(ctx, tx, e.Task, a.Payload); err != nil {
 		return e, err
 	}
+	was := e.State
 	e.State = Retrying
 	if a.Note != "" {
 		e.Note = Cut(a.Note, MaxNote)
@@ -197,7 +199,7 @@ func (d *Desk) act(ctx context.Context, tx *records.Tx, a *Act) (Exception, erro
 		e.Payload = a.Payload
 		e = e.bounded()
 	}
-	tx.Replace(e.record(tx), version)
+	e.write(tx, version, was)
 	return e, nil
 }
 
