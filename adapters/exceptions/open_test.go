@@ -34,35 +34,36 @@ func (c *counting) List(ctx context.Context, t records.Table, prefix, after stri
 
 // TestANewBellReadsWhatIsOpen counts what a new leader reads beside exceptions that are resolved.
 func TestANewBellReadsWhatIsOpen(t *testing.T) {
-	t.Parallel()
 	for _, resolved := range []int{0, 500} {
-		inBubble(t, func(t *testing.T, s *recordstest.Store) {
-			for i := range resolved {
-				raise(t, s, cause(fmt.Sprint("closed", i)))
-				clearIt(t, s, fmt.Sprint("closed", i))
-			}
-			desk := NewDesk(s, nil, time.Now)
-			for i := range 3 {
-				raise(t, s, cause(fmt.Sprint("open", i)))
-				raise(t, s, cause(fmt.Sprint("by hand", i)))
-				_, _, err := desk.Do(t.Context(), Act{ID: ID(fmt.Sprint("by hand", i)), Do: ActResolve})
+		t.Run(fmt.Sprint(resolved), func(t *testing.T) {
+			inBubble(t, func(t *testing.T, s *recordstest.Store) {
+				for i := range resolved {
+					raise(t, s, cause(fmt.Sprint("closed", i)))
+					clearIt(t, s, fmt.Sprint("closed", i))
+				}
+				desk := NewDesk(s, nil, time.Now)
+				for i := range 3 {
+					raise(t, s, cause(fmt.Sprint("open", i)))
+					raise(t, s, cause(fmt.Sprint("by hand", i)))
+					_, _, err := desk.Do(t.Context(), Act{ID: ID(fmt.Sprint("by hand", i)), Do: ActResolve})
+					require.NoError(t, err)
+				}
+				raise(t, s, cause("closed0")) // it has come again
+				c, hears := &counting{Store: s}, &ear{}
+				b, err := NewBell(BellConfig{Store: c, Sinks: map[string]Sink{"ear": hears},
+					Rules: []Rule{{Name: "all", To: []string{"ear"}}}})
 				require.NoError(t, err)
-			}
-			raise(t, s, cause("closed0")) // it has come again
-			c, hears := &counting{Store: s}, &ear{}
-			b, err := NewBell(BellConfig{Store: c, Sinks: map[string]Sink{"ear": hears},
-				Rules: []Rule{{Name: "all", To: []string{"ear"}}}})
-			require.NoError(t, err)
-			ctx, stop := context.WithCancel(t.Context())
-			ended := make(chan error, 1)
-			go func() { ended <- b.Run(ctx) }()
-			time.Sleep(time.Minute)
-			synctest.Wait()
-			require.Len(t, hears.heard(), 1)
-			require.Equal(t, 4, hears.heard()[0].Count)
-			require.Equal(t, int64(1+4+4), c.read.Load(), "its cursor, and two for each that is open")
-			stop()
-			<-ended
+				ctx, stop := context.WithCancel(t.Context())
+				ended := make(chan error, 1)
+				go func() { ended <- b.Run(ctx) }()
+				time.Sleep(time.Minute)
+				synctest.Wait()
+				require.Len(t, hears.heard(), 1)
+				require.Equal(t, 4, hears.heard()[0].Count)
+				require.Equal(t, int64(1+4+4), c.read.Load(), "its cursor, and two for each that is open")
+				stop()
+				<-ended
+			})
 		})
 	}
 }
