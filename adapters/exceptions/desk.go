@@ -245,8 +245,9 @@ func (d *Desk) act(ctx context.Context, tx *records.Tx, a *Act) (Exception, erro
 				return e, err
 			}
 		}
+		was := e.State
 		e = e.closed(a.By, a.Note, d.now())
-		tx.Replace(e.record(tx), version)
+		e.write(tx, version, was)
 		return e, nil
 	}
 	if e.Task == "" || d.tasks == nil {
@@ -256,6 +257,7 @@ func (d *Desk) act(ctx context.Context, tx *records.Tx, a *Act) (Exception, erro
 	if err := d.tasks.Retry(ctx, tx, e.Task, a.Payload); err != nil {
 		return e, err
 	}
+	was := e.State
 	e.State = Retrying
 	if a.Note != "" {
 		e.Note = Cut(a.Note, MaxNote)
@@ -264,7 +266,7 @@ func (d *Desk) act(ctx context.Context, tx *records.Tx, a *Act) (Exception, erro
 		e.Payload = a.Payload
 		e = e.bounded()
 	}
-	tx.Replace(e.record(tx), version)
+	e.write(tx, version, was)
 	return e, nil
 }
 

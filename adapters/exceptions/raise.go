@@ -58,7 +58,7 @@ func Raise(ctx context.Context, r records.Reader, tx *records.Tx, e Exception) e
 		e.State, e.Tries, e.FirstAt = Open, old.Tries+1, old.FirstAt
 		e.Note = old.Note
 	}
-	tx.Replace(e.record(tx), version)
+	e.write(tx, version, old.State)
 	return nil
 }
 
@@ -71,7 +71,7 @@ func Clear(ctx context.Context, r records.Reader, tx *records.Tx, trace string, 
 	if err != nil || version == 0 || e.State == Resolved || inTx(tx, e.ID) {
 		return err
 	}
-	tx.Replace(e.closed(BySuccess, "", at).record(tx), version)
+	e.closed(BySuccess, "", at).write(tx, version, e.State)
 	return nil
 }
 
@@ -116,6 +116,21 @@ func (e Exception) bounded() Exception {
 	}
 	return e
 }
+
+// write adds e to tx in the place of what was read with the version old, in the state was; 0 and 0: there
+// was none. Beside one that is open there is a record without a body, so that a new leader finds what is
+// open without a walk over all that ever was.
+func (e Exception) write(tx *records.Tx, old uint64, was State) {
+	tx.Replace(e.record(tx), old)
+	switch is, was := e.State.open(), was.open(); {
+	case is && !was:
+		tx.Put(records.Record{Table: records.OpenExceptions, Key: e.ID})
+	case was && !is:
+		tx.Drop(records.OpenExceptions, e.ID, 0)
+	}
+}
+
+func (s State) open() bool { return s == Open || s == Retrying }
 
 func (e Exception) record(tx *records.Tx) records.Record {
 	r := records.Record{Table: records.Exceptions, Key: e.ID, State: uint8(e.State),

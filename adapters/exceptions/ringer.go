@@ -62,13 +62,19 @@ func (r *ringer) hear(ctx context.Context, n heard) error {
 		for after, more := "", true; more; {
 			var rows []records.Record
 			var err error
-			rows, more, err = r.cfg.Store.List(ctx, records.Exceptions, "", after, records.MaxList)
+			rows, more, err = r.cfg.Store.List(ctx, records.OpenExceptions, "", after, records.MaxList)
 			if err != nil {
 				return err
 			}
 			for _, row := range rows {
 				after = row.Key
-				r.take(records.Change{Record: row})
+				e, ok, err := r.cfg.Store.Get(ctx, records.Exceptions, after)
+				if err != nil {
+					return err
+				}
+				if ok && !e.Archived {
+					r.take(records.Change{Record: e})
+				}
 			}
 		}
 	}

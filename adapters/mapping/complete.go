@@ -22,28 +22,42 @@ func (t *Table) Complete(ctx context.Context, connection, cursor string) (next s
 	if err != nil {
 		return "", 0, err
 	}
-	var rows []Row
+	var items []Item
 	for _, r := range page {
 		cursor = r.Key
 		item, err := records.Decode[Item](r)
 		if err != nil {
 			return "", 0, err
 		}
-		if row, ok := t.index.Find(item.Ref()); ok && row.learn(&item) {
-			rows = append(rows, row)
-		}
+		items = append(items, item)
 	}
 	if more {
 		next = cursor
 	}
+	changed, err = t.Learn(ctx, items)
+	return next, changed, err
+}
+
+// Learn adds to the rows of some items what only the catalogue knows, as [Table.Complete] does for all. It
+// sees every row that was written before. It fails as Put and the store do.
+func (t *Table) Learn(ctx context.Context, items []Item) (changed int, err error) {
+	if _, err := t.at(ctx, nil); err != nil {
+		return 0, err
+	}
+	var rows []Row
+	for i := range items {
+		if row, ok := t.index.Find(items[i].Ref()); ok && row.learn(&items[i]) {
+			rows = append(rows, row)
+		}
+	}
 	if len(rows) == 0 {
-		return next, 0, nil
+		return 0, nil
 	}
 	rep, err := t.Put(ctx, Lines(rows), PutOptions{})
 	if err == nil && rep.Bad() {
 		rep, err = t.putEach(ctx, rows)
 	}
-	return next, rep.Written(), err
+	return rep.Written(), err
 }
 
 // putEach writes rows one by one, and leaves out those that are conflicts.

@@ -109,6 +109,10 @@ func appendPart(b []byte, text string, most int) []byte {
 
 var escaper = strings.NewReplacer("/", "%2F", "%", "%25", "#", "%23")
 
+// Variants is how the keys begin of all variants of a connection: those of their rows, and of their items
+// in the catalogue.
+func Variants(connection string) string { return prefixOf(connection) + Variant.String() + "/" }
+
 // prefixOf is how all keys of a connection begin.
 func prefixOf(connection string) string {
 	return string(append(appendPart(nil, connection, keyConnection), '/'))

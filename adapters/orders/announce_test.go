@@ -106,3 +106,58 @@ func TestOneOrderHoldsUpNoOther(t *testing.T) {
 	require.NoError(t, book.Announce(w.ctx, "shop"))
 	require.Contains(t, w.tasks(), "erp.order:shopify:shop:2")
 }
+
+// walks counts the walks over orders.
+type walks struct {
+	records.Store
+	n int
+}
+
+func (c *walks) List(ctx context.Context, t records.Table, prefix, after string, limit int) (
+	[]records.Record, bool, error) {
+	if t == records.Orders {
+		c.n++
+	}
+	return c.Store.List(ctx, t, prefix, after, limit)
+}
+
+// TestOrdersAreWalkedOverOnceForADocument: the next leaders do not walk over what was told of already.
+func TestOrdersAreWalkedOverOnceForADocument(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.stock("main", "A", 10)
+	shop := w.account("shop")
+	shop.Mode, shop.Version = "observe", w.document()
+	w.take("1 at=1 line=L1/v:1/qty:1")
+	counted := &walks{Store: w.store}
+	stumbles := &stumbling{counted, "shopify:shop:1", errors.New("too large")}
+	book, err := New(Ports{Store: stumbles, Mapping: w, Rows: w, Accounts: w, Router: w,
+		Numbers: w, Now: w.now})
+	require.NoError(t, err)
+	announce := func(walked int) error {
+		t.Helper()
+		counted.n = 0
+		err := book.Announce(w.ctx, "shop")
+		require.Equal(t, walked, counted.n)
+		return err
+	}
+	shop.Mode, shop.Version = "on", w.document()
+	require.Error(t, announce(1))
+	stumbles.fail = nil
+	require.NoError(t, announce(1), "the one that failed is tried again")
+	require.Contains(t, w.tasks(), "erp.order:shopify:shop:1")
+	require.NoError(t, announce(0))
+	w.document() // that this node does not know yet
+	require.NoError(t, announce(0))
+	shop.Mode, shop.Version = "observe", w.document()
+	require.Equal(t, "new", w.take("2 at=1 line=L1/v:1/qty:1 webhook=w2"))
+	old := w.document()
+	shop.Mode, shop.Version = "on", old
+	w.document() // while it walks
+	require.NoError(t, announce(1))
+	require.NoError(t, announce(1), "what it walked over was of another document")
+	shop.Version = w.document()
+	require.NoError(t, announce(1))
+	require.NoError(t, announce(0))
+	require.Contains(t, w.tasks(), "erp.order:shopify:shop:2")
+}

@@ -249,7 +249,7 @@ func (d *draft) tally(l *Line, location string, delta int64) error {
 		return err
 	}
 	d.b.Numbers.Moved(&d.tx, row, location, delta)
-	if delta > 0 {
+	if delta > 0 && row.SKU == l.SKU { // else the hold there is of another SKU by now
 		d.back = append(d.back, restocked{row, location, delta})
 	}
 	return nil

@@ -135,10 +135,18 @@ func (d *draft) onlyWhileOff() {
 // observed. Each is told of once, for ever, so that it can be done again. One that cannot be told of
 // holds up no other: it fails, behind the last one, with what went wrong with the first few. With
 // the store's error in reading, or when ctx ends, those before it are announced.
+//
+// It walks over all orders of the connection once for each version of its document, and not for each
+// leader: under a document that says that it is on, no order is written that is not told of (see
+// onlyWhileOff), so that a walk that came to its end need never be made again.
 func (b *Book) Announce(ctx context.Context, connection string) error {
 	a, ok := b.Accounts.Account(connection)
 	if !ok {
 		return &Error{code: "invalid", at: "connection", detail: "no connection " + connection}
+	}
+	done, err := b.announced(ctx, &a)
+	if done || err != nil {
+		return err
 	}
 	var failed []error
 	prefix := a.Kind + ":" + a.ID + ":"
@@ -165,7 +173,33 @@ func (b *Book) Announce(ctx context.Context, connection string) error {
 			}
 		}
 	}
-	return errors.Join(failed...)
+	if len(failed) > 0 {
+		return errors.Join(failed...)
+	}
+	return b.keepAnnounced(ctx, &a)
+}
+
+// announcedFeed is the cursor whose value is the version of the document under which all orders of a
+// connection have been told of.
+const announcedFeed = "/announced"
+
+func (b *Book) announced(ctx context.Context, a *Account) (bool, error) {
+	row, ok, err := b.Store.Get(ctx, records.Cursors, a.ID+announcedFeed)
+	return ok && a.Version != 0 && row.Value == int64(a.Version), err
+}
+
+// keepAnnounced notes that the walk has come to its end, unless the document has changed meanwhile: then
+// an order may have been passed by as of another one. When the process dies before it, or it cannot be
+// written, the walk is made again.
+func (b *Book) keepAnnounced(ctx context.Context, a *Account) error {
+	if a.Version == 0 || !a.on() {
+		return nil
+	}
+	var tx records.Tx
+	tx.Look(records.Connections, a.ID, a.Version)
+	tx.Put(records.Record{Table: records.Cursors, Key: a.ID + announcedFeed, Value: int64(a.Version)})
+	_, err := b.Store.Submit(ctx, &tx)
+	return err
 }
 
 // maxFailed bounds how many orders an error of Announce names.

@@ -74,16 +74,17 @@ func (a *attempt) claim(ctx context.Context) (t Task, version uint64, x landing)
 		return t, 0, x
 	}
 	if ok, err := a.afterDone(ctx, t.After); !ok || err != nil {
-		x.wait = behindFor
+		x.wait, x.behind = behindFor, true
 		return t, 0, x
 	}
-	t.Unknown = t.Unknown || t.State == Running
+	was := t.State
+	t.Unknown = t.Unknown || was == Running
 	t.State, t.ClaimTerm, t.ClaimUntil = Running, a.term, now.Add(ClaimFor)
 	t.Claim++
 	t.Tries++
 	var tx records.Tx
 	a.fence.Hold(&tx)
-	tx.Replace(t.record(&tx), read)
+	t.write(&tx, read, was)
 	o, err := a.cfg.Store.Submit(ctx, &tx)
 	switch {
 	case err != nil:
@@ -223,7 +224,7 @@ func (a *attempt) write(ctx context.Context, c claimed, v ending) (records.Outco
 			return records.Outcome{}, t, err
 		}
 	}
-	tx.Replace(t.record(&tx), c.version)
+	t.write(&tx, c.version, c.State)
 	o, err := a.cfg.Store.Submit(ctx, &tx)
 	if err != nil && v.also != nil && !storeTrouble(err) && ctx.Err() == nil {
 		err = &refusedError{code: "finish-invalid", err: err}

@@ -57,7 +57,7 @@ func BenchmarkQueued(b *testing.B) {
 		before := heapBytes()
 		l := &loop{Dispatcher: &Dispatcher{cfg: Config{Store: store}.WithDefaults()}}
 		l.stats, _ = newStats(l.cfg.Registry)
-		l.board = newBoard(func(string) bool { return false })
+		l.board = newBoard()
 		if err := l.reread(b.Context()); err != nil {
 			b.Fatal(err)
 		}

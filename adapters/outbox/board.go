@@ -16,7 +16,6 @@ const (
 	behind        // waits for the task that it comes after
 	listed        // due, in the queue of its key
 	flying        // a worker of ours has it
-	outside       // somebody outside does it
 )
 
 // item is what the leader keeps of a task that has not ended: some 200 bytes, whatever its payload.
@@ -62,18 +61,17 @@ type board struct {
 	after      map[string][]*item // by the id that they come after
 	timers     timers
 	kinds      map[string]string // one string for each kind
-	isOutside  func(kind string) bool
-	reads      []string // kinds that only read
+	reads      []string          // kinds that only read
 	generation uint32
 	// past has the tasks that landed as ended until the watch, which is behind, has come to that: what
 	// it tells of their claims in between is old.
 	past map[string]uint64
 }
 
-func newBoard(isOutside func(kind string) bool) *board {
+func newBoard() *board {
 	return &board{items: make(map[string]*item), keys: make(map[string]*keyState),
 		lanes: make(map[string]*lane), after: make(map[string][]*item),
-		kinds: make(map[string]string), past: make(map[string]uint64), isOutside: isOutside}
+		kinds: make(map[string]string), past: make(map[string]uint64)}
 }
 
 // learn takes over what a task is at a version; older news change nothing.
@@ -128,13 +126,26 @@ func (b *board) forget(it *item, now int64) {
 	it.lane.waiting--
 	delete(b.items, it.id)
 	b.release(it, now)
-	waiting := b.after[it.id]
-	delete(b.after, it.id)
+	b.free(it.id, now)
+}
+
+// free makes due what waits for a task that has ended; the task need not be on the board.
+func (b *board) free(id string, now int64) {
+	waiting := b.after[id]
+	delete(b.after, id)
 	for _, w := range waiting {
-		if w.place == behind {
+		if b.items[w.id] == w && (w.place == behind || w.place == timed) {
 			w.place = nowhere
 			b.due(w, now)
 		}
+	}
+}
+
+// awaits notes that an item, which waits for a moment, is due as soon as another task has ended that is
+// not on the board: it is done outside.
+func (b *board) awaits(it *item) {
+	if it.after != "" && !slices.Contains(b.after[it.after], it) {
+		b.after[it.after] = append(b.after[it.after], it)
 	}
 }
 
@@ -170,12 +181,9 @@ func (b *board) settle(it *item, now int64) {
 	} else {
 		b.release(it, now)
 	}
-	switch {
-	case it.state == Queued && b.isOutside(it.kind):
-		it.place = outside
-	case it.at > now:
+	if it.at > now {
 		b.wait(it, it.at)
-	default:
+	} else {
 		b.due(it, now)
 	}
 }

@@ -17,7 +17,7 @@ func TestTheBoardReadsBehindTheGate(t *testing.T) {
 	waited := 0
 	for seed := range uint64(30) {
 		dice := rand.New(rand.NewPCG(seed, 11))
-		b := newBoard(func(string) bool { return false })
+		b := newBoard()
 		b.reads = []string{"read"}
 		now, version := int64(1_000_000), uint64(0)
 		tasks := map[string]*Task{}

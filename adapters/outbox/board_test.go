@@ -26,7 +26,7 @@ func TestTheBoardLosesNothing(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(30) {
 		dice := rand.New(rand.NewPCG(seed, 7))
-		b := newBoard(func(string) bool { return false })
+		b := newBoard()
 		now, version := int64(1_000_000), uint64(0)
 		tasks := map[string]*Task{}
 		air := map[string]*item{} // by key

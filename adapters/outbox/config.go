@@ -80,6 +80,11 @@ func (c Config) Validate() error {
 	if c.Gate == nil {
 		faults = append(faults, errors.New("outbox: a Gate is required"))
 	}
+	for kind := range c.Executors {
+		if IsOutside(kind) {
+			faults = append(faults, fmt.Errorf("outbox: tasks of kind %s are done outside only", kind))
+		}
+	}
 	if c.PerConnection < 1 || c.PerConnection > 256 {
 		faults = append(faults, fmt.Errorf("outbox: PerConnection must be from 1 to 256, is %d",
 			c.PerConnection))

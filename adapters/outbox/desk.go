@@ -205,7 +205,7 @@ func (d *Desk) done(ctx context.Context, tx *records.Tx, told *Told) (Task, erro
 	case Running, Dropped:
 		return t, &Error{code: "wrong-state", detail: "the task is " + t.State.String()}
 	}
-	now := d.cfg.Now()
+	now, was := d.cfg.Now(), t.State
 	t.State, t.DoneAt, t.Unknown, t.LastError = Done, now, false, ""
 	if t.Result = told.Result; d.cfg.Told != nil {
 		if err := d.cfg.Told(ctx, tx, t); err != nil {
@@ -218,7 +218,7 @@ func (d *Desk) done(ctx context.Context, tx *records.Tx, told *Told) (Task, erro
 			return t, err
 		}
 	}
-	tx.Replace(t.record(tx), version)
+	t.write(tx, version, was)
 	return t, nil
 }
 
@@ -270,7 +270,7 @@ func (d *Desk) Retry(ctx context.Context, tx *records.Tx, id string, payload jso
 		}
 	}
 	t.restart(d.cfg.Now())
-	tx.Replace(t.record(tx), version)
+	t.write(tx, version, Failed)
 	return nil
 }
 
@@ -282,7 +282,7 @@ func (d *Desk) Abandon(ctx context.Context, tx *records.Tx, id, why string) erro
 		return err
 	}
 	t.State, t.DoneAt, t.LastError, t.Raised = Dropped, d.cfg.Now(), why, false
-	tx.Replace(t.record(tx), version)
+	t.write(tx, version, Failed)
 	return nil
 }
 

@@ -3,6 +3,9 @@ package outbox
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -52,7 +55,7 @@ func (d *Dispatcher) Run(ctx context.Context, term uint64) error {
 	defer cancel(nil)
 	l := &loop{
 		Dispatcher: d, term: term, fence: fence, cancel: cancel,
-		board:  newBoard(func(kind string) bool { return d.cfg.Executors[kind] == nil }),
+		board: newBoard(), kinds: slices.Sorted(maps.Keys(d.cfg.Executors)),
 		landed: make(chan landing, 64), news: make(chan news),
 	}
 	l.board.reads = d.cfg.ReadKinds
@@ -79,6 +82,7 @@ type loop struct {
 	fence   Fence
 	cancel  context.CancelCauseFunc
 	board   *board
+	kinds   []string // that are done here
 	landed  chan landing
 	news    chan news
 	workers sync.WaitGroup
@@ -148,22 +152,13 @@ func (l *loop) run(ctx context.Context) {
 	}
 }
 
-// reread reads every task. What ended is not decoded; what was ended, and is gone, is forgotten.
+// reread reads every task that is open, and forgets what is not any more.
 func (l *loop) reread(ctx context.Context) error {
 	l.stats.rereads.Inc()
 	l.board.generation++
 	clear(l.board.past)
-	for after, more := "", true; more; {
-		var rows []records.Record
-		var err error
-		rows, more, err = l.cfg.Store.List(ctx, records.Tasks, "", after, records.MaxList)
-		if err != nil {
-			return err
-		}
-		for i := range rows {
-			after = rows[i].Key
-			l.learn(&rows[i])
-		}
+	if err := EachOpen(ctx, l.cfg.Store, l.kinds, l.learn); err != nil {
+		return err
 	}
 	l.board.sweep(l.cfg.Now().UnixMilli())
 	return nil
@@ -183,9 +178,16 @@ func (l *loop) follow(changes []records.Change) {
 	}
 }
 
-// learn takes over a record, decoding it only if it says something new.
+// learn takes over a record, decoding it only if it says something new. A task that is not done here is
+// nothing to the board, but that others may wait for its end.
 func (l *loop) learn(r *records.Record) {
 	now := l.cfg.Now().UnixMilli()
+	if kind, _, _ := strings.Cut(r.Key, ":"); l.cfg.Executors[kind] == nil {
+		if s := State(r.State); s == Done || s == Dropped {
+			l.board.free(r.Key, now)
+		}
+		return
+	}
 	it := l.board.items[r.Key]
 	if it != nil && it.version >= r.Version {
 		it.generation = l.board.generation
@@ -265,6 +267,7 @@ type landing struct {
 	verdict *Verdict // nil: the call succeeded
 	end     string
 	wait    time.Duration // before the task is looked at again, when nothing is known anew
+	behind  bool          // the task that it comes after is not done
 }
 
 func (l *loop) land(ctx context.Context, x landing) {
@@ -280,6 +283,9 @@ func (l *loop) land(ctx context.Context, x landing) {
 	if x.wait > 0 && !x.item.ended && (x.item.place == listed || x.item.place == nowhere) {
 		l.board.unplace(x.item, now.UnixMilli())
 		l.board.wait(x.item, now.Add(x.wait).UnixMilli())
+		if x.behind {
+			l.board.awaits(x.item)
+		}
 	}
 	if x.end != "" {
 		l.stats.ends.WithLabelValues(lane.connection, x.end).Inc()

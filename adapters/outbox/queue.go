@@ -14,7 +14,7 @@ import (
 // the Tx that creates an order wants; where there may be one, use [Ensure] or [Again].
 func Enqueue(tx *records.Tx, t Task) {
 	t.born()
-	tx.Create(t.record(tx))
+	t.create(tx)
 }
 
 // Ensure is Enqueue unless the task is known, in whatever state, also from long ago; then it adds
@@ -25,7 +25,7 @@ func Ensure(ctx context.Context, r records.Reader, tx *records.Tx, t Task) (crea
 	if err != nil || ok {
 		return false, err
 	}
-	tx.Create(t.record(tx))
+	t.create(tx)
 	return true, nil
 }
 
@@ -40,10 +40,10 @@ func Again(ctx context.Context, r records.Reader, tx *records.Tx, t Task) error 
 		return err
 	}
 	if version == 0 {
-		tx.Replace(t.record(tx), 0)
+		t.create(tx)
 		return nil
 	}
-	now := t.CreatedAt
+	now, was := t.CreatedAt, old.State
 	switch old.State {
 	case Running:
 		old.Again = true
@@ -56,7 +56,7 @@ func Again(ctx context.Context, r records.Reader, tx *records.Tx, t Task) error 
 		old.NextAt = t.NextAt
 	}
 	old.Payload, old.After, old.Trace = t.Payload, t.After, t.Trace
-	tx.Replace(old.record(tx), version)
+	old.write(tx, version, was)
 	return nil
 }
 
@@ -76,6 +76,7 @@ func Cancel(ctx context.Context, r records.Reader, tx *records.Tx, c Cancellatio
 	if t.State == Running || t.Unknown {
 		return false, nil
 	}
+	was := t.State
 	t.State, t.DoneAt, t.LastError = Dropped, c.At, c.Why
 	if t.Raised {
 		t.Raised = false
@@ -83,7 +84,7 @@ func Cancel(ctx context.Context, r records.Reader, tx *records.Tx, c Cancellatio
 			return false, err
 		}
 	}
-	tx.Replace(t.record(tx), version)
+	t.write(tx, version, was)
 	return true, nil
 }
 

@@ -148,5 +148,5 @@ func (n tooLarge) MarshalJSON() ([]byte, error) {
 }
 
 // Retention is how long a task that is done stays in lists; by its id it is found longer. Two days are
-// a weekend, and bound what a new leader has to read.
+// a weekend.
 const Retention = 48 * time.Hour

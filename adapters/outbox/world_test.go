@@ -94,9 +94,13 @@ func (g *fakeGate) set(connection, why string) {
 
 // inWorld runs a test in a bubble, where a minute passes in no time.
 func inWorld(t *testing.T, test func(t *testing.T, w *world)) {
+	inWorldOf(t, recordstest.Options{}, test)
+}
+
+func inWorldOf(t *testing.T, o recordstest.Options, test func(t *testing.T, w *world)) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, store: recordstest.New(recordstest.Options{}), out: &outer{},
+		w := &world{t: t, store: recordstest.New(o), out: &outer{},
 			gate: &fakeGate{blocked: map[string]string{}}}
 		w.desk = NewDesk(DeskConfig{Store: w.store, Now: time.Now, Gate: w.gate,
 			Executors: w.executors(), ReadKinds: []string{"read"}})
@@ -116,7 +120,10 @@ func (w *world) lead() *Dispatcher { return w.leadWith(Config{}) }
 
 func (w *world) leadWith(cfg Config) *Dispatcher {
 	w.t.Helper()
-	cfg.Store, cfg.Gate, cfg.Executors = w.store, w.gate, w.executors()
+	if cfg.Store == nil {
+		cfg.Store = w.store
+	}
+	cfg.Gate, cfg.Executors = w.gate, w.executors()
 	cfg.ReadKinds = []string{"read"}
 	if cfg.Jitter == nil {
 		cfg.Jitter = func() float64 { return 1 }

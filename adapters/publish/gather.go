@@ -17,6 +17,7 @@ type gatherer struct {
 	topo    *topology
 	now     func() time.Time
 	outlets Outlets
+	stands  func(s *Slot) bool
 	term    uint64
 	// unseen returns how much a slot is expected to have sold unseen.
 	unseen func(s *Slot, tally int64, watermark time.Time) int64
@@ -200,6 +201,7 @@ func (g *gatherer) finish(one *gathered, room *planner) {
 	if f.Closed = g.outlets.Closed(s.Connection); !known {
 		f.Closed = "no-connection"
 	}
+	f.Remapped = !g.stands(s)
 	if f.Place >= 0 {
 		f.Master = outlet.Master != "" && one.offer.Places[f.Place].Master == outlet.Master
 	}

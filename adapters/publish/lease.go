@@ -133,10 +133,11 @@ func heldAt(line *engine.ReservationLine, a *engine.Allocation) int64 {
 // Restock adds to a Tx that a channel has counted units of its slot up again, such as after a
 // cancellation: they go from the order, whose release the Tx did just before, with HandOver, to the
 // standing hold, so that nobody else gets what the channel already offers. The Tx counts the tally itself ([Moved]). For a
-// slot that is not of a dedicated channel it adds nothing. It fails with the store's error.
-func (l *Leases) Restock(ctx context.Context, tx *records.Tx, slotID string, qty int64) error {
+// slot that is not of a dedicated channel, or is of another SKU by now, it adds nothing. It fails with the
+// store's error.
+func (l *Leases) Restock(ctx context.Context, tx *records.Tx, slotID, sku string, qty int64) error {
 	s, version := l.book.slot(slotID)
-	if s == nil || qty <= 0 {
+	if s == nil || s.SKU != sku || qty <= 0 {
 		return nil
 	}
 	var dedicated bool
@@ -206,7 +207,7 @@ func (h *hold) grow(s *Slot, qty int64, mode engine.Mode, index uint64) (ops []e
 }
 
 // shrink makes the op that gives units of the hold back, first those that it only waits for.
-func (h *hold) shrink(qty int64, reason string) engine.Command {
+func (h *hold) shrink(qty int64, reason string) *engine.Release {
 	var picks []engine.Pick
 	for i := range h.resv.Lines {
 		if n := min(qty, h.resv.Lines[i].Short); n > 0 {

@@ -11,6 +11,7 @@ type pace struct {
 	at    time.Time
 	tally int64
 	units float64
+	sku   string
 }
 
 // paceTime is in how long a sale's weight falls to 1/e: a sale event is seen within minutes, and
@@ -18,10 +19,10 @@ type pace struct {
 const paceTime = 10 * time.Minute
 
 // measure takes note of a tally.
-func (w *worker) measure(id string, tally int64, now time.Time) {
-	last, ok := w.pace[id]
+func (w *worker) measure(s *Slot, tally int64, now time.Time) {
+	last, ok := w.pace[s.ID]
 	if !ok {
-		w.pace[id] = pace{at: now, tally: tally}
+		w.pace[s.ID] = pace{at: now, tally: tally, sku: s.SKU}
 		return
 	}
 	last.units *= math.Exp(-float64(now.Sub(last.at)) / float64(paceTime))
@@ -29,7 +30,7 @@ func (w *worker) measure(id string, tally int64, now time.Time) {
 		last.units += float64(sold)
 	}
 	last.at, last.tally = now, tally
-	w.pace[id] = last
+	w.pace[s.ID] = last
 }
 
 // maxLag bounds how far ahead a pace is believed.

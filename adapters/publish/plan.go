@@ -15,6 +15,7 @@ type Facts struct {
 	Tally     int64
 	Style     Style
 	Closed    string // why nothing may be sent to the connection, such as "observe"; "" when it may
+	Remapped  bool   // what is shown there is another SKU by now, and the slot will follow
 	Now       time.Time
 	Watermark time.Time // of the connection
 	Index     uint64    // of the ledger that was read
@@ -46,6 +47,10 @@ const (
 	Off       = "off"
 	Starting  = "starting"
 )
+
+// Remapped is why nothing is sent to a slot, and it is not read, whose item is mapped to another SKU, or to
+// none, or whose place is another location: until its record has followed, it says what was.
+const Remapped = "remapped"
 
 // readable reports whether slots are read although nothing is sent, for the reason that is given.
 func readable(closed string) bool {
@@ -134,6 +139,9 @@ func (r *planner) decide(f *Facts, p *Plan) {
 		p.Do, p.Why = Read, "not-read"
 	default:
 		f.step(p)
+	}
+	if f.Remapped && p.Do != Rest {
+		p.Do, p.Why = Rest, Remapped
 	}
 	if f.Closed != "" && p.Do != Rest && (p.Do != Read || !readable(f.Closed)) {
 		p.Do, p.Why = Rest, f.Closed

@@ -39,6 +39,9 @@ type Config struct {
 	// Busy reports whether a call of ours that is not finished may have changed a slot: a difference
 	// there is then not unexplained yet. Default: none.
 	Busy func(ctx context.Context, s *Slot) (bool, error)
+	// Stands reports whether a slot is still what the mapping and the connection's document say: the
+	// records of slots follow those, and may be a moment behind. It answers from memory. Default: all do.
+	Stands func(s *Slot) bool
 	// Astray is asked before a push about a slot whose SKU has several in its channel; tally is the index
 	// of the entry that moved a tally of theirs last. Default: none.
 	Astray func(ctx context.Context, s *Slot, tally uint64) (Astray, error)
@@ -96,6 +99,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Healed == nil {
 		c.Healed = func(context.Context, string) {}
+	}
+	if c.Stands == nil {
+		c.Stands = func(*Slot) bool { return true }
 	}
 	if c.Astray == nil {
 		c.Astray = func(context.Context, *Slot, uint64) (Astray, error) { return Astray{Known: true}, nil }

@@ -81,7 +81,7 @@ func (p *Publisher) gathered(ctx context.Context, f Filter, at page, explain boo
 		return nil, "", err
 	}
 	g := gatherer{store: p.cfg.Store, book: p.book, topo: topo, now: p.cfg.Now,
-		outlets: p.cfg.Outlets}
+		outlets: p.cfg.Outlets, stands: p.cfg.Stands}
 	all, err := g.gather(ctx, ids, explain)
 	if err != nil || !more {
 		return all, "", err

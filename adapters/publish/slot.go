@@ -6,7 +6,7 @@ import (
 )
 
 // Slot is the one number that an outside system keeps of what a channel may sell. Its record is
-// written by the publisher and by whoever maps and unmaps it.
+// written by the publisher; it comes and goes by [Make] and [Retire].
 type Slot struct {
 	ID         string    `json:"id"` // CONNECTION "/" the system's own key
 	Channel    string    `json:"channel"`
@@ -16,6 +16,7 @@ type Slot struct {
 	Item       int64     `json:"item,omitempty"`     // Shopify inventory item
 	Place      string    `json:"place,omitempty"`    // their location
 	SellerSKU  string    `json:"seller_sku,omitempty"`
+	Row        string    `json:"row,omitempty"`     // key of the mapping that makes it one of SKU
 	Acked      int64     `json:"acked"`             // the value that the last push left there
 	AckedAt    time.Time `json:"acked_at"`          //
 	Index      uint64    `json:"index,omitempty"`   // of the ledger that the last push was computed from

@@ -43,7 +43,7 @@ func newWorker(l *leading, connection string) *worker {
 	}
 	w.gather = gatherer{
 		store: l.p.cfg.Store, book: l.p.book, now: l.p.cfg.Now, outlets: l.p.cfg.Outlets,
-		term: l.term, unseen: w.unseen, since: func(id string) time.Time { return w.rising[id] },
+		stands: l.p.cfg.Stands, term: l.term, unseen: w.unseen, since: func(id string) time.Time { return w.rising[id] },
 	}
 	return w
 }
@@ -216,7 +216,10 @@ func (w *worker) place(id string, one *gathered) {
 		return
 	}
 	f, p := &one.facts, &one.plan
-	w.measure(id, f.Tally, now)
+	if last, ok := w.pace[id]; ok && last.sku != f.Slot.SKU {
+		w.forget(id) // what was learnt is of another SKU
+	}
+	w.measure(f.Slot, f.Tally, now)
 	if p.Target > p.Expected {
 		if w.rising[id].IsZero() {
 			w.rising[id] = now
@@ -234,7 +237,10 @@ func (w *worker) place(id string, one *gathered) {
 	switch p.Do {
 	case Rest:
 		w.queue.drop(id)
-		if f.Closed != "" && p.Why == f.Closed {
+		switch {
+		case p.Why == Remapped:
+			w.parked[id] = now.Add(remappedWait)
+		case f.Closed != "" && p.Why == f.Closed:
 			w.parked[id] = now.Add(longest) // whoever opens the gate need not tell
 		}
 	case Wait:
@@ -251,12 +257,16 @@ func (w *worker) place(id string, one *gathered) {
 	}
 }
 
+// remappedWait is how often a slot is looked at again that does not stand: most often its record is about
+// to follow, and tells; but a row may also become what it was.
+const remappedWait = time.Second
+
 // mayRead turns a plan into a read where one is wanted and the watermark allows it. What falls is
 // sent before: it does not depend on what is there.
 func (w *worker) mayRead(one *gathered) {
 	f, p := &one.facts, &one.plan
 	after, wanted := w.wantsRead(f.Slot.ID)
-	if !wanted || !readable(f.Closed) {
+	if !wanted || !readable(f.Closed) || f.Remapped {
 		return
 	}
 	allowed := f.Watermark.After(after)

@@ -305,7 +305,7 @@ func (w *world) book(s *shop, x *sale) {
 		var tx records.Tx
 		if x.cancel {
 			tx.Do(&engine.Release{ID: x.id, HandOver: true})
-			require.NoError(w.t, w.pub.leases.Restock(ctx, &tx, x.slot, x.qty))
+			require.NoError(w.t, w.pub.leases.Restock(ctx, &tx, x.slot, slot.SKU, x.qty))
 			Moved(&tx, x.slot, x.qty)
 		} else {
 			d, err := w.pub.leases.Draw(ctx, slot.Channel, slot.SKU, slot.Location, x.qty)
@@ -459,7 +459,7 @@ func (w *world) plans() map[string]gathered {
 	topo, err := readTopology(w.t.Context(), w.store)
 	require.NoError(w.t, err)
 	g := gatherer{store: w.store, book: w.pub.book, now: func() time.Time { return w.clock },
-		outlets: w, topo: topo, term: w.term}
+		outlets: w, topo: topo, term: w.term, stands: w.pub.cfg.Stands}
 	slots, _ := w.pub.book.Slots(Filter{}, "", 1000)
 	out := map[string]gathered{}
 	for _, s := range slots {

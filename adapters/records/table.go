@@ -23,6 +23,10 @@ const (
 	Tallies   Table = 16 // slot id → units that the channel moved itself, since ever
 	Documents Table = 15 // connection "/" kind "/" key → an outside document that we made or saw
 	Answers   Table = 17 // Idempotency-Key, hashed with its scope → what its call was answered; expires
+	// What is open is listed by itself: a walk over a table meets all that was ever archived in it. The
+	// records have no body, and are written and dropped in the Tx that writes what they stand for.
+	OpenTasks      Table = 18 // task id → nothing: it is not done or dropped, and is not done outside
+	OpenExceptions Table = 19 // exception id → nothing: it is not resolved
 )
 
 // String names the table for people.
@@ -32,7 +36,8 @@ func (t Table) String() string {
 		Exceptions: "exceptions", Connections: "connections", Mappings: "mappings",
 		Routing: "routing", Rules: "rules", Slots: "slots", Cursors: "cursors",
 		Waiting: "waiting", Catalogue: "catalogue", Deliveries: "deliveries",
-		Documents: "documents", Tallies: "tallies", Answers: "answers",
+		Documents: "documents", Tallies: "tallies", Answers: "answers", OpenTasks: "open tasks",
+		OpenExceptions: "open exceptions",
 	}
 	if int(t) < len(names) && names[t] != "" {
 		return names[t]

@@ -193,12 +193,10 @@ func (a *adapter) wholeCatalogue(ctx context.Context) error {
 	}
 }
 
-// levelsPage is how many items a page of Levels has: with ten places a Tx has a thousand slots.
-const levelsPage = 100
-
-// Levels reads what the shop shows of each mapped item at each mapped place, and keeps a slot for
-// it. A slot that is there already is only looked at again by the publisher. It fails with a Fault,
-// or with the store's error; then the page is read again.
+// Levels reads what the shop shows of each mapped item at each mapped place, and keeps a slot for it (see
+// slotting). What is shown means nothing yet: that is the publisher's to say, once the watermark has passed
+// it: a count, where the shop is the master, or what to begin from. A slot that is there already is only
+// looked at again. It fails with a Fault, or with the store's error; then the page is read again.
 func (a *adapter) Levels(ctx context.Context, cursor string) (connections.Page, error) {
 	s, err := a.all.shop(a.id)
 	if err != nil {
@@ -207,69 +205,36 @@ func (a *adapter) Levels(ctx context.Context, cursor string) (connections.Page, 
 	if a.all.cfg.Mapping == nil {
 		return connections.Page{}, errors.New("shopify: no mapping is wired")
 	}
-	rows, more, err := a.all.cfg.Store.List(ctx, records.Catalogue, s.id+"/", cursor, levelsPage)
+	rows, more, err := a.all.cfg.Store.List(ctx, records.Catalogue, mapping.Variants(s.id), cursor,
+		levelsPage)
 	if err != nil || len(rows) == 0 {
 		return connections.Page{}, err
 	}
 	var slots []publish.Slot
+	var things []thing
 	for _, row := range rows {
 		item, err := records.Decode[mapping.Item](row)
 		if err != nil {
 			return connections.Page{}, err
 		}
-		if m, ok := a.all.cfg.Mapping.ByVariant(s.id, item.VariantID); ok && !item.Bundle &&
-			item.NotStock == "" {
-			slots = append(slots, s.slots(m.SKU, item.InventoryItemID)...)
+		things = append(things, thing{key: row.Key})
+		if m, ok := a.all.cfg.Mapping.ByVariant(s.id, item.VariantID); ok && slotted(&m, &item) {
+			slots = append(slots, s.slots(m.SKU, &item)...)
 		}
 	}
 	seen, err := (&pusher{all: a.all, id: a.id}).Read(ctx, slots)
 	if err != nil {
 		return connections.Page{}, err
 	}
+	b := slotting{all: a.all, id: s.id, shop: s, look: true, seen: make(map[string]*publish.Seen)}
+	for i := range slots {
+		b.seen[slots[i].ID] = seen[i]
+	}
 	page := connections.Page{Rows: len(slots), Write: func(ctx context.Context, tx *records.Tx) error {
-		return s.keepSlots(ctx, tx, a.all.cfg.Store, slots, seen)
+		return b.write(ctx, tx, things)
 	}}
 	if more {
 		page.Next = rows[len(rows)-1].Key
 	}
 	return page, nil
-}
-
-// slots are those of an item, one for each place that is a location of ours.
-func (s *shop) slots(sku string, item int64) (all []publish.Slot) {
-	if item == 0 {
-		return nil
-	}
-	for place, ours := range s.locations {
-		all = append(all, publish.Slot{ID: SlotID(s.id, item, place), Channel: s.conn.Channel,
-			Connection: s.id, SKU: sku, Location: ours, Item: item, Place: place})
-	}
-	return all
-}
-
-// keepSlots writes the slots that are new, with what they show. What that means is the publisher's to
-// say, once the watermark has passed it: a count, where the shop is the master, or what to begin from.
-func (s *shop) keepSlots(ctx context.Context, tx *records.Tx, r records.Reader, slots []publish.Slot,
-	seen []*publish.Seen) error {
-	for i, slot := range slots {
-		_, known, err := r.Get(ctx, records.Slots, slot.ID)
-		if err != nil {
-			return err
-		}
-		if known {
-			at := s.client.cfg.Now().UTC()
-			if seen[i] != nil {
-				at = seen[i].UpdatedAt
-			}
-			publish.Look(tx, slot.ID, at)
-			continue
-		}
-		tally, _, err := r.Get(ctx, records.Tallies, slot.ID)
-		if err != nil {
-			return err
-		}
-		slot.Seen, slot.Tally, slot.LeaseTally = seen[i], tally.Value, tally.Value
-		tx.Replace(slot.Record(tx), 0)
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"holdfast/adapters/connections"
+	"holdfast/adapters/mapping"
 	"holdfast/adapters/orders"
 	"holdfast/adapters/outbox"
 	"holdfast/adapters/publish"
@@ -301,7 +302,8 @@ func (w *world) slots() (all []publish.Slot) {
 	state, err := w.sim.State("alpha")
 	require.NoError(w.t, err)
 	for _, l := range state.Levels {
-		for _, slot := range s.slots(l.SKU, l.Item) {
+		item := mapping.Item{Connection: "shop", VariantID: w.variant(l.Item), InventoryItemID: l.Item}
+		for _, slot := range s.slots(l.SKU, &item) {
 			if slot.Location == l.Location && l.SKU != "U" {
 				all = append(all, slot)
 			}

@@ -275,7 +275,7 @@ func (j *job) orphans(ctx context.Context, product int64, items []mapping.Item) 
 	for i := range items {
 		have[items[i].VariantID] = true
 	}
-	prefix := j.id + "/"
+	prefix := mapping.Variants(j.id)
 	for after, more := "", true; more; {
 		var rows []records.Record
 		rows, more, err = j.all.cfg.Store.List(ctx, records.Catalogue, prefix, after, records.MaxList)

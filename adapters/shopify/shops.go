@@ -28,6 +28,9 @@ type Config struct {
 	Now      func() time.Time
 	Pause    func(ctx context.Context, d time.Duration) error // nil: a timer
 	Logger   *slog.Logger
+	// Ended adds to the Tx that ends a slot, or makes it another number, what else ends with it. nil:
+	// nothing does.
+	Ended func(ctx context.Context, tx *records.Tx, slot string) error
 }
 
 // Shops is every connection of the kind shopify: their clients, and what is done over them. Each

@@ -294,7 +294,7 @@ func PlaceID(theirs string) string { return gid(theirs).tail() }
 
 // SlotID is the id of the slot of an inventory item at a place of the shop's.
 func SlotID(connection string, item int64, place string) string {
-	return connection + "/" + strconv.FormatInt(item, 10) + "/" + place
+	return slotPrefix(connection, item) + place
 }
 
 // takeProduct queues a look at a product whose variants are not as the catalogue has them. A

@@ -40,6 +40,7 @@ type world struct {
 
 	mu       sync.Mutex
 	conn     connections.Connection
+	version  uint64 // of conn
 	rows     []mapping.Row
 	statuses []int
 	broken   bool // the hook answers 503 without doing anything
@@ -65,6 +66,10 @@ func newWorld(t *testing.T, change ...func(*connections.Connection)) *world {
 	w.define(receiver.URL)
 	for _, f := range change {
 		f(&w.conn)
+	}
+	w.document()
+	for _, row := range w.rows {
+		w.keep(row)
 	}
 	w.book, err = orders.New(orders.Ports{Store: w.store, Mapping: w, Rows: w, Accounts: w, Router: w,
 		Numbers: w, Now: w.sim.Now})
@@ -134,6 +139,48 @@ func (w *world) define(url string) {
 	}
 }
 
+// document writes the connection's document as it now is.
+func (w *world) document() {
+	w.t.Helper()
+	w.version = w.submit(func(tx *records.Tx) {
+		tx.Put(records.Record{Table: records.Connections, Key: w.conn.ID, Body: tx.Encode(w.conn)})
+	})
+}
+
+// keep writes the record of a row.
+func (w *world) keep(row mapping.Row) {
+	w.t.Helper()
+	w.submit(func(tx *records.Tx) {
+		tx.Put(records.Record{Table: records.Mappings, Key: row.Key(), Body: tx.Encode(row)})
+	})
+}
+
+// submit runs a Tx that must be done, and returns its index.
+func (w *world) submit(build func(tx *records.Tx)) uint64 {
+	w.t.Helper()
+	var tx records.Tx
+	build(&tx)
+	out, err := w.store.Submit(w.ctx, &tx)
+	require.NoError(w.t, err)
+	require.False(w.t, out.Conflict)
+	require.Equal(w.t, engine.Accepted, out.Refusal)
+	return out.Index
+}
+
+// variant is that of an inventory item.
+func (w *world) variant(item int64) int64 {
+	w.t.Helper()
+	state, err := w.sim.State("alpha")
+	require.NoError(w.t, err)
+	for _, v := range state.Variants {
+		if v.Item == item {
+			return v.Variant
+		}
+	}
+	w.t.Fatal("no variant of item", item)
+	return 0
+}
+
 func (w *world) serveHook(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	broken := w.broken
@@ -161,7 +208,7 @@ func (w *world) serveHook(rw http.ResponseWriter, r *http.Request) {
 func (w *world) Entry(id string) (connections.Entry, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return connections.Entry{Connection: w.conn, Version: 1}, id == w.conn.ID
+	return connections.Entry{Connection: w.conn, Version: w.version}, id == w.conn.ID
 }
 
 func (w *world) SetMode(_ context.Context, _, mode string) (connections.Entry, error) {

@@ -3,6 +3,7 @@ package flows
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -102,18 +103,10 @@ func (b *busy) readAll(ctx context.Context) error {
 			b.mark(&row)
 		}
 	}
-	for kind := range b.executors {
-		for after, more := "", true; more; {
-			rows, next, err := b.store.List(ctx, records.Tasks, kind+":", after, records.MaxList)
-			if err != nil {
-				return err
-			}
-			for i := range rows {
-				after = rows[i].Key
-				b.learn(&rows[i], false)
-			}
-			more = next
-		}
+	kinds := slices.Sorted(maps.Keys(b.executors))
+	learn := func(task *records.Record) { b.learn(task, false) }
+	if err := outbox.EachOpen(ctx, b.store, kinds, learn); err != nil {
+		return err
 	}
 	b.mu.Lock()
 	b.mu.ready = true

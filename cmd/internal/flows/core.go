@@ -64,6 +64,7 @@ type Core struct {
 	orders     *orders.Book
 	publisher  *publish.Publisher
 	shops      *shopify.Shops
+	keeper     *shopify.SlotKeeper
 	hook       *shopify.Hook
 	dispatcher *outbox.Dispatcher
 	tasks      *outbox.Desk
@@ -125,6 +126,7 @@ func (c *Core) makePublisher() (err error) {
 		Astray: func(ctx context.Context, s *publish.Slot, tally uint64) (publish.Astray, error) {
 			return c.busy.Astray(ctx, s, tally)
 		},
+		Stands:    func(s *publish.Slot) bool { return c.shops.Stands(s) },
 		PassEvery: c.divided(passEvery), WatermarkAlert: c.divided(markAlert),
 	})
 	return wrap("publisher", err)
@@ -143,9 +145,15 @@ func (c *Core) makeShops() (err error) {
 	c.shops, err = shopify.New(shopify.Config{
 		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Mapping: c.index,
 		Now: c.cfg.Now, Logger: c.cfg.Logger, Vault: c.cfg.Vault,
+		Ended: failures{store: c.cfg.Store, now: c.cfg.Now}.pushEnded,
 	})
 	if err != nil {
 		return wrap("shopify", err)
+	}
+	c.keeper, err = shopify.NewSlotKeeper(shopify.KeeperConfig{Shops: c.shops, Documents: c.registry,
+		Learn: c.table.Learn})
+	if err != nil {
+		return wrap("slots", err)
 	}
 	c.hook, err = shopify.NewHook(shopify.HookConfig{
 		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Mapping: c.index, Now: c.cfg.Now,
@@ -281,6 +289,7 @@ func (c *Core) Lead(ctx context.Context, term uint64) {
 		"tasks":     func(ctx context.Context) error { return c.dispatcher.Run(ctx, term) },
 		"adapters":  func(ctx context.Context) error { return c.supervisor.Run(ctx, term) },
 		"publisher": func(ctx context.Context) error { return c.publisher.Run(ctx, term) },
+		"slots":     c.keeper.Run,
 		"calls":     c.busy.Run,
 		"waiting":   c.releaser.Run,
 		"short":     func(ctx context.Context) error { return c.orders.FollowShort(ctx, c.cfg.Events) },

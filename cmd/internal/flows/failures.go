@@ -31,6 +31,12 @@ func (f failures) pushFailed(ctx context.Context, p publish.Failure) {
 
 func (f failures) pushHealed(ctx context.Context, slot string) { f.clear(ctx, pushTrace(slot)) }
 
+// pushEnded closes what is open about the pushes of a slot with the Tx that ends it, or makes it another
+// number. It fails with the store's error.
+func (f failures) pushEnded(ctx context.Context, tx *records.Tx, slot string) error {
+	return exceptions.Clear(ctx, f.store, tx, pushTrace(slot), f.now())
+}
+
 func (f failures) markOld(ctx context.Context, connection string, age time.Duration) {
 	f.raise(ctx, exceptions.Exception{
 		Trace: markTrace(connection), Class: exceptions.Transient, Code: "watermark-old", Key: connection,

@@ -57,5 +57,5 @@ func (n numbers) Restock(ctx context.Context, tx *records.Tx, row mapping.Row, l
 	if slot == "" {
 		return nil
 	}
-	return n.leases.Restock(ctx, tx, slot, qty)
+	return n.leases.Restock(ctx, tx, slot, row.SKU, qty)
 }

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"holdfast/adapters/shopify/shopifytest"
@@ -24,6 +25,7 @@ type world struct {
 	http  http.Client
 	cfg   shopifytest.Config
 	dir   string
+	puts  atomic.Int64 // each has a key of its own
 }
 
 // speed divides all periods of the vendor, and ours that wait for it.
@@ -107,13 +109,13 @@ func (w *world) journal(ctx context.Context, q url.Values) ([]shopifytest.Entry,
 // put defines one thing.
 func (w *world) put(ctx context.Context, path string, body any) error {
 	return w.nodes.do(ctx, client.Call{Method: http.MethodPut, Path: path, Body: body,
-		Key: "set-up"}, nil)
+		Key: fmt.Sprint("put-", w.puts.Add(1))}, nil)
 }
 
 type dict = map[string]any
 
-// connect makes the connection of a shop, whose locations are named as ours are, and waits until it
-// is on and has shown every number that it keeps.
+// connect makes the connection of a shop, or changes its locations, theirs by name to ours, and waits until
+// it is on and has its subscriptions. Those that have none of ours are left out.
 func (w *world) connect(ctx context.Context, i int, locations map[string]string) error {
 	shop := w.cfg.Shops[i]
 	state, err := w.state(ctx, shop.Name)
@@ -122,7 +124,9 @@ func (w *world) connect(ctx context.Context, i int, locations map[string]string)
 	}
 	places := map[string]string{}
 	for _, p := range state.Locations {
-		places[fmt.Sprint(p.ID)] = locations[p.Name]
+		if name, ok := locations[p.Name]; ok {
+			places[fmt.Sprint(p.ID)] = name
+		}
 	}
 	secrets := map[string]string{}
 	for name, text := range map[string]string{"token": "shpat_" + shop.Name,
