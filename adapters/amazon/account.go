@@ -23,8 +23,8 @@ type Settings struct {
 	Region string `json:"region,omitempty"`
 	// TokenEndpoint is where access tokens come from; empty: Login with Amazon.
 	TokenEndpoint string `json:"token_endpoint,omitempty"`
-	// Queue is the URL of the queue that Amazon sends to. Empty: nobody listens, and only sweeps find
-	// what happens.
+	// Queue is the URL of the queue that Amazon sends to. Empty: nobody listens, and only sweeps
+	// find what happens.
 	Queue         string `json:"queue,omitempty"`
 	QueueARN      string `json:"queue_arn,omitempty"`      // with it, the subscriptions are kept
 	QueueEndpoint string `json:"queue_endpoint,omitempty"` // of something that speaks as SQS does

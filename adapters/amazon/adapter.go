@@ -47,8 +47,8 @@ type adapter struct {
 }
 
 const (
-	// sweepEvery is how often one of the two sweeps is made: Amazon lets one search in each 180 s, and
-	// the burst is kept for what is far behind.
+	// sweepEvery is how often one of the two sweeps is made: Amazon lets one search in each 180 s,
+	// and the burst is kept for what is far behind.
 	sweepEvery = 3 * time.Minute
 	// checkEvery is how often marketplaces and subscriptions are looked at.
 	checkEvery = 6 * time.Hour
@@ -62,9 +62,9 @@ type chore struct {
 	due   time.Time
 }
 
-// Run listens to the queue, sweeps, and checks, until ctx ends. It fails with ctx's error, or when the
-// queue cannot be listened to at all; what goes wrong otherwise is reported, and tried again when it is
-// due.
+// Run listens to the queue, sweeps, and checks, until ctx ends. It fails with ctx's error, or when
+// the queue cannot be listened to at all; what goes wrong otherwise is reported, and tried again
+// when it is due.
 func (a *adapter) Run(ctx context.Context) error {
 	s, err := a.all.seller(a.id)
 	if err != nil {

@@ -11,16 +11,17 @@ import (
 	"holdfast/adapters/records"
 )
 
-// changed takes in that an order has changed. A message carries lines, quantities and a state, and no
-// price, address or package. So it does what cannot wait, and leaves the rest to a reading of the order:
+// changed takes in that an order has changed. A message carries lines, quantities and a state, and
+// no price, address or package. So it does what cannot wait, and leaves the rest to a reading of
+// the order:
 //
 //   - One of the seller's own that is not known is promised, and nobody else hears of it yet.
 //   - One that is cancelled gives back what is promised.
 //   - A buyer's wish to cancel is passed on.
 //   - What else has changed is read.
 //
-// What Amazon fulfils takes nothing from the ledger: unless it is known, the sweep finds it in time.
-// It fails with the store's error; doing it twice adds nothing.
+// What Amazon fulfils takes nothing from the ledger: unless it is known, the sweep finds it in
+// time. It fails with the store's error; doing it twice adds nothing.
 func (s *seller) changed(ctx context.Context, all *Sellers, n *spapi.Notification) error {
 	c := n.Order
 	known, err := all.cfg.Book.Get(ctx, s.orderKey(c.OrderID))
@@ -67,8 +68,8 @@ func (s *seller) unlike(o *orders.Order, c *spapi.OrderChange) bool {
 	return false
 }
 
-// news takes in an order that is not known. Its time is just before the purchase, so that whatever a
-// sweep says of it is newer.
+// news takes in an order that is not known. Its time is just before the purchase, so that whatever
+// a sweep says of it is newer.
 func (s *seller) news(ctx context.Context, all *Sellers, n *spapi.Notification) error {
 	c := n.Order
 	if c.FulfilledBy != spapi.ByMerchant {
@@ -102,8 +103,8 @@ func (s *seller) delivery(n *spapi.Notification) orders.Delivery {
 	return orders.Delivery{Connection: s.id, Topic: n.Type, ID: n.ID}
 }
 
-// change makes the snapshot of an order of which nothing else is known. Nobody is told of it: its price
-// and where it goes are still to come.
+// change makes the snapshot of an order of which nothing else is known. Nobody is told of it: its
+// price and where it goes are still to come.
 func (r *reading) change(c *spapi.OrderChange) {
 	s := &r.snap
 	s.Home = orders.External{System: r.acc.id, Kind: "order", ID: c.OrderID}
@@ -135,9 +136,9 @@ func (r *reading) change(c *spapi.OrderChange) {
 	}
 }
 
-// calledOff gives back what is promised for an order that Amazon has cancelled, by what is known here:
-// the message may say that its lines have no units. It is final at Amazon, so it is newer than whatever
-// is known.
+// calledOff gives back what is promised for an order that Amazon has cancelled, by what is known
+// here: the message may say that its lines have no units. It is final at Amazon, so it is newer
+// than whatever is known.
 func (s *seller) calledOff(ctx context.Context, all *Sellers, o *orders.Order, c *spapi.OrderChange) error {
 	if !o.CancelledAt.IsZero() && o.Cancel != nil {
 		return nil

@@ -15,8 +15,8 @@ import (
 // destinationName is what our destination is called at Amazon.
 const destinationName = "holdfast"
 
-// check looks whether the account may sell where the connection says so, and whether Amazon tells the
-// queue of what happens. What is wrong is raised, and cleared when it no longer is.
+// check looks whether the account may sell where the connection says so, and whether Amazon tells
+// the queue of what happens. What is wrong is raised, and cleared when it no longer is.
 func (a *adapter) check(ctx context.Context, s *seller) error {
 	found, err := s.client.As(spapi.Background).Participations(ctx)
 	if err != nil {

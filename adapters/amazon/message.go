@@ -10,8 +10,8 @@ import (
 )
 
 // Take takes in a message of the queue of a connection. It returns nil after the commit of what the
-// message says, or when it can never be of use; [Sellers.Keep] keeps what it fails with as malformed.
-// Every other failure is the store's, or a spapi.Fault: the message should come again.
+// message says, or when it can never be of use; [Sellers.Keep] keeps what it fails with as
+// malformed. Every other failure is the store's, or a spapi.Fault: the message should come again.
 func (s *Sellers) Take(ctx context.Context, connection string, m queue.Message) error {
 	at, err := s.seller(connection)
 	if err != nil {
@@ -36,8 +36,8 @@ func (s *Sellers) Take(ctx context.Context, connection string, m queue.Message) 
 	return at.changed(ctx, s, n)
 }
 
-// stranger raises that a queue brings messages of another seller: they are of no use here, and somebody
-// may miss them elsewhere.
+// stranger raises that a queue brings messages of another seller: they are of no use here, and
+// somebody may miss them elsewhere.
 func (s *Sellers) stranger(ctx context.Context, at *seller, n *spapi.Notification) error {
 	return s.keep(ctx, exceptions.Exception{Trace: "seller:" + at.id + ":" + n.SellerID,
 		Class: exceptions.Data, Code: "other-seller", Flow: "F5", Connection: at.id, Key: n.SellerID,

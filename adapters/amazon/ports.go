@@ -9,8 +9,8 @@ import (
 
 // Book is what this package needs of the orders; *orders.Book has it.
 type Book interface {
-	// Get returns an order whole; it fails with an error whose Code() is "unknown-order", or with the
-	// store's.
+	// Get returns an order whole; it fails with an error whose Code() is "unknown-order", or with
+	// the store's.
 	Get(ctx context.Context, id string) (orders.Order, error)
 	Receive(ctx context.Context, v orders.Delivery, s orders.Snapshot) (orders.Receipt, error)
 	Cancel(ctx context.Context, id string, r orders.CancelRequest) (orders.Order, error)

@@ -123,8 +123,8 @@ func tags(o *spapi.Order) (all []string) {
 	return all
 }
 
-// packages are what the seller has told Amazon that left. Units that Amazon counts as sent without a
-// package of ours having them stand in one of their own, so that none is promised again.
+// packages are what the seller has told Amazon that left. Units that Amazon counts as sent without
+// a package of ours having them stand in one of their own, so that none is promised again.
 func (r *reading) packages(o *spapi.Order) {
 	sent := map[string]int64{}
 	for i := range o.Packages {
@@ -196,8 +196,8 @@ func (r *reading) lines(o *spapi.Order) {
 // noSKU is before the ASIN of what is sold without a seller SKU.
 const noSKU = "asin:"
 
-// open says how many units of a line are still to leave. While an order is not confirmed Amazon counts
-// none as unshipped, and all of them are promised.
+// open says how many units of a line are still to leave. While an order is not confirmed Amazon
+// counts none as unshipped, and all of them are promised.
 func (r *reading) open(it *spapi.OrderItem, line *orders.SnapshotLine) {
 	f := it.Fulfillment
 	if f == nil || r.snap.Pending || r.snap.RecordOnly || r.snap.Cancelled != nil {

@@ -13,11 +13,11 @@ import (
 // maxUnknown bounds the orders of a report that are read one by one.
 const maxUnknown = 20_000
 
-// askReport has a report made of all orders that the sweep by creation is looking for: one call, where
-// pages of the search would take three minutes each.
+// askReport has a report made of all orders that the sweep by creation is looking for: one call,
+// where pages of the search would take three minutes each.
 //
-// A process that dies behind the call has a report made for nothing. A refusal for the limit is none of
-// the sweep's: it goes on by pages.
+// A process that dies behind the call has a report made for nothing. A refusal for the limit is
+// none of the sweep's: it goes on by pages.
 func (s *seller) askReport(ctx context.Context, all *Sellers, p *place) error {
 	id, err := s.client.As(spapi.Background).AskReport(ctx, spapi.NewReport{Type: spapi.OrdersReport,
 		Marketplaces: s.conn.Marketplaces, From: p.After, To: p.Before})
@@ -31,11 +31,12 @@ func (s *seller) askReport(ctx context.Context, all *Sellers, p *place) error {
 	return nil
 }
 
-// catchUp ends a sweep by creation with its report: each of the seller's own orders in it is known, or
-// is read now. done is false while there is no report yet, and then the sweep goes on by pages. What
-// Amazon fulfils takes nothing from the ledger, and is left to the sweep of changes.
+// catchUp ends a sweep by creation with its report: each of the seller's own orders in it is known,
+// or is read now. done is false while there is no report yet, and then the sweep goes on by pages.
+// What Amazon fulfils takes nothing from the ledger, and is left to the sweep of changes.
 //
-// If it breaks off, the next run reads the report again, and finds fewer orders that it does not know.
+// If it breaks off, the next run reads the report again, and finds fewer orders that it does not
+// know.
 func (s *seller) catchUp(ctx context.Context, all *Sellers, p *place) (done bool, err error) {
 	report, err := s.client.As(spapi.Background).Report(ctx, p.Report)
 	if err != nil && spapi.CodeOf(err) != spapi.CodeGone {

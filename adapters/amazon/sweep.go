@@ -29,8 +29,8 @@ const (
 	beginning = 24 * time.Hour
 )
 
-// feed is one of the two ways in which orders are searched for. They alternate: only that by creation
-// proves that no order is missing, and only that by change finds what has become of them.
+// feed is one of the two ways in which orders are searched for. They alternate: only that by
+// creation proves that no order is missing, and only that by change finds what has become of them.
 type feed struct {
 	name  string // of the record CONNECTION/NAME of the table Cursors; Value: ms from which it asks
 	lag   time.Duration
@@ -106,12 +106,12 @@ func (p *place) body(tx *records.Tx) []byte {
 	return tx.Encode(p)
 }
 
-// sweep takes in the orders that a feed has, page by page. When the last page was taken in, the next
-// sweep asks from where Amazon has looked to, by its own clock, less the overlap; of the feed by
-// creation that is also the watermark, and is written with it.
+// sweep takes in the orders that a feed has, page by page. When the last page was taken in, the
+// next sweep asks from where Amazon has looked to, by its own clock, less the overlap; of the feed
+// by creation that is also the watermark, and is written with it.
 //
-// If it breaks off, at a limit or because the process dies, the next one goes on at the page behind the
-// last that was taken in. It fails with a spapi.Fault, or with the store's error.
+// If it breaks off, at a limit or because the process dies, the next one goes on at the page behind
+// the last that was taken in. It fails with a spapi.Fault, or with the store's error.
 func (s *seller) sweep(ctx context.Context, all *Sellers, f feed) error {
 	p, err := s.at(ctx, all, f)
 	if err != nil {
@@ -202,10 +202,10 @@ type openCursor struct {
 	Include []string  `json:"include"`
 }
 
-// OpenOrders reads a page of the orders that are open, and hands them to the book, which promises their
-// units. Both sweeps begin where Amazon had looked to when its first page was made. It fails with a
-// spapi.Fault, or with the store's error; then the page is read again, which adds nothing to the orders
-// that the book has.
+// OpenOrders reads a page of the orders that are open, and hands them to the book, which promises
+// their units. Both sweeps begin where Amazon had looked to when its first page was made. It fails
+// with a spapi.Fault, or with the store's error; then the page is read again, which adds nothing to
+// the orders that the book has.
 func (a *adapter) OpenOrders(ctx context.Context, cursor string) (connections.Page, error) {
 	s, err := a.all.seller(a.id)
 	if err != nil {

@@ -20,8 +20,9 @@ type taken struct {
 	ignored string
 }
 
-// take hands an order to the book. One that the book cannot have, or that cannot be understood whole,
-// becomes an exception and holds up no other. It fails with the store's error, and then it comes again.
+// take hands an order to the book. One that the book cannot have, or that cannot be understood
+// whole, becomes an exception and holds up no other. It fails with the store's error, and then it
+// comes again.
 func (s *seller) take(ctx context.Context, all *Sellers, o *spapi.Order) (taken, error) {
 	r := &reading{acc: s.account, heard: all.cfg.Now().UTC()}
 	if !r.order(o) || r.ignored != "" {
@@ -45,12 +46,12 @@ func isNo(err error) bool {
 	return errors.As(err, &no)
 }
 
-// askedFor is how long it is remembered that a buyer's wish was passed on: Amazon shows it as long as
-// the order is open, also when it was declined here.
+// askedFor is how long it is remembered that a buyer's wish was passed on: Amazon shows it as long
+// as the order is open, also when it was declined here.
 const askedFor = 120 * 24 * time.Hour
 
-// asked passes on, once, that the buyer wants the order cancelled. When the process dies before it is
-// remembered, the book is told again and knows it.
+// asked passes on, once, that the buyer wants the order cancelled. When the process dies before it
+// is remembered, the book is told again and knows it.
 func (s *seller) asked(ctx context.Context, all *Sellers, r *reading) error {
 	if r.asks == "" || r.snap.Cancelled != nil {
 		return nil
@@ -78,8 +79,8 @@ func (s *seller) passOn(ctx context.Context, all *Sellers, id string) error {
 	return err
 }
 
-// complain raises what could not be understood of an order, or clears it. It has ids and quantities of
-// the order, and nothing of the buyer.
+// complain raises what could not be understood of an order, or clears it. It has ids and quantities
+// of the order, and nothing of the buyer.
 func (s *seller) complain(ctx context.Context, all *Sellers, r *reading, id string) error {
 	trace := "order:" + s.id + ":" + id
 	if len(r.complaints) == 0 {
@@ -119,7 +120,8 @@ func (s *Sellers) keep(ctx context.Context, e exceptions.Exception, body []byte)
 	return err
 }
 
-// roles is what the application may ask for, as far as Amazon has shown. It is safe for concurrent use.
+// roles is what the application may ask for, as far as Amazon has shown. It is safe for concurrent
+// use.
 type roles struct {
 	mu     sync.Mutex
 	denied int // how many of the sets of data were refused
@@ -129,8 +131,8 @@ type roles struct {
 // deniedFor is how long a refusal of data is believed: somebody may give the role meanwhile.
 const deniedFor = time.Hour
 
-// include lists what an order is asked for, most of it first: a role that is missing is answered by a
-// refusal of everything.
+// include lists what an order is asked for, most of it first: a role that is missing is answered by
+// a refusal of everything.
 func (s *seller) include() [][]string {
 	least := []string{spapi.WithFulfillment, spapi.WithCancellation}
 	sets := [][]string{append([]string{spapi.WithPackages, spapi.WithProceeds}, least...),

@@ -104,8 +104,8 @@ const (
 	endTime = 5 * time.Second
 )
 
-// Run reads the queue until ctx ends, and returns when no message is in hand any more. It fails with
-// ctx's error only: what goes wrong with the queue is logged, and tried again.
+// Run reads the queue until ctx ends, and returns when no message is in hand any more. It fails
+// with ctx's error only: what goes wrong with the queue is logged, and tried again.
 func (c *Consumer) Run(ctx context.Context) error {
 	var work sync.WaitGroup
 	defer work.Wait()
@@ -215,8 +215,8 @@ func (p *panicked) Error() string { return "panic: " + p.what }
 // Retryable is false: the same message does the same again.
 func (*panicked) Retryable() bool { return false }
 
-// hopeless reports whether a message can never be taken in: it says so, or it has failed for good often
-// enough that nothing else can be hoped for.
+// hopeless reports whether a message can never be taken in: it says so, or it has failed for good
+// often enough that nothing else can be hoped for.
 func (c *Consumer) hopeless(err error, tries int) bool {
 	var bad interface{ Malformed() bool }
 	if errors.As(err, &bad) && bad.Malformed() {
@@ -227,7 +227,8 @@ func (c *Consumer) hopeless(err error, tries int) bool {
 }
 
 // held does the work while it keeps the message out of everybody else's sight. Where that fails the
-// work goes on: the message may then be handled twice, which is harmless, and would else not be at all.
+// work goes on: the message may then be handled twice, which is harmless, and would else not be at
+// all.
 func (c *Consumer) held(ctx context.Context, m *types.Message, work func(context.Context) error) error {
 	done := make(chan struct{})
 	var keeper sync.WaitGroup
@@ -261,8 +262,8 @@ func (c *Consumer) hide(ctx context.Context, m *types.Message, d time.Duration) 
 	return err
 }
 
-// again lets a message come again, later and later. When the consumer ends it is let go at once, for
-// the next one.
+// again lets a message come again, later and later. When the consumer ends it is let go at once,
+// for the next one.
 func (c *Consumer) again(ctx context.Context, m *types.Message, msg Message, why error) {
 	wait := doubled(c.cfg.Backoff, msg.Tries-1)
 	if ctx.Err() != nil {
@@ -278,8 +279,8 @@ func (c *Consumer) again(ctx context.Context, m *types.Message, msg Message, why
 	}
 }
 
-// delete deletes a message whose handling is committed; also when the consumer ends meanwhile. If that
-// fails it comes again, and is recognised.
+// delete deletes a message whose handling is committed; also when the consumer ends meanwhile. If
+// that fails it comes again, and is recognised.
 func (c *Consumer) delete(ctx context.Context, m *types.Message, msg Message) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTime)
 	defer cancel()

@@ -2,8 +2,8 @@
 //
 // # What it guarantees
 //
-//   - A message is deleted only after its handler has returned nil, which it does after the commit of
-//     what the message says. A process that dies before has done nothing, or the same again: the
+//   - A message is deleted only after its handler has returned nil, which it does after the commit
+//     of what the message says. A process that dies before has done nothing, or the same again: the
 //     message comes back when its time in hand is over.
 //   - While a handler works, the message stays in hand, however long it takes.
 //   - A message that can never be handled is handed to Bad with its body, and deleted once that has

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// Acknowledgement cancels an order that the seller was to send, whole: every line is named. There is no
-// cancelling of a part.
+// Acknowledgement cancels an order that the seller was to send, whole: every line is named. There
+// is no cancelling of a part.
 type Acknowledgement struct {
 	OrderID string
 	Items   []string // order item ids
@@ -50,8 +50,8 @@ type ackEnvelope struct {
 	Messages []ackMessage `xml:"Message"`
 }
 
-// AcknowledgementDocument makes the document of [AcknowledgementFeed]. It fails with a Fault when an
-// order has no lines or no reason.
+// AcknowledgementDocument makes the document of [AcknowledgementFeed]. It fails with a Fault when
+// an order has no lines or no reason.
 func AcknowledgementDocument(sellerID string, all []Acknowledgement) ([]byte, error) {
 	e := ackEnvelope{Schema: "http://www.w3.org/2001/XMLSchema-instance",
 		Location: "amzn-envelope.xsd", Header: ackHeader{"1.01", sellerID}, Type: "OrderAcknowledgement"}
@@ -88,8 +88,8 @@ type XMLReport struct {
 	} `xml:"Message>ProcessingReport>Result"`
 }
 
-// Refused are the messages, by their numbers, that were not taken, with the first reason of each. An
-// error of message 0 is of all of them: whole is then true.
+// Refused are the messages, by their numbers, that were not taken, with the first reason of each.
+// An error of message 0 is of all of them: whole is then true.
 func (r *XMLReport) Refused() (reasons map[int64]string, whole bool) {
 	reasons = map[int64]string{}
 	for _, res := range r.Results {

@@ -77,8 +77,8 @@ func (b *Budgets) Limits() []Limit {
 	return found
 }
 
-// bucket is our view of one of Amazon's token buckets. It is kept as one moment: when it will be full
-// again; a call moves it by one interval, and is let in while it is at most a burst ahead.
+// bucket is our view of one of Amazon's token buckets. It is kept as one moment: when it will be
+// full again; a call moves it by one interval, and is let in while it is at most a burst ahead.
 type bucket struct {
 	cfg   *Config
 	op    *operation
@@ -114,8 +114,8 @@ func interval(rate float64) time.Duration {
 	return min(time.Duration(float64(time.Second)/rate), slowest)
 }
 
-// take waits for its turn and for a token, at most [MaxPause]. It fails with a Fault that says how long
-// it would take, or with ctx's error; then no token was taken.
+// take waits for its turn and for a token, at most [MaxPause]. It fails with a Fault that says how
+// long it would take, or with ctx's error; then no token was taken.
 func (b *bucket) take(ctx context.Context, u Urgency) error {
 	mine := &turn{ready: make(chan struct{}, 1)}
 	if wait := b.enter(ctx, mine, u); wait > 0 {
@@ -154,7 +154,8 @@ func patient(ctx context.Context, now time.Time, wait time.Duration) bool {
 	return wait <= MaxPause && (!ok || now.Add(wait).Before(ends))
 }
 
-// enter joins the line, unless it is so long that its end is out of reach: then it returns how long.
+// enter joins the line, unless it is so long that its end is out of reach: then it returns how
+// long.
 func (b *bucket) enter(ctx context.Context, t *turn, u Urgency) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -221,8 +222,8 @@ func (b *bucket) try(t *turn) (wait time.Duration, first bool) {
 	return 0, true
 }
 
-// settle takes in what an answer says of the limit: it may have been raised for this seller. What is
-// spent stays spent.
+// settle takes in what an answer says of the limit: it may have been raised for this seller. What
+// is spent stays spent.
 func (b *bucket) settle(h http.Header) {
 	rate, err := strconv.ParseFloat(h.Get("X-Amzn-Ratelimit-Limit"), 64)
 	b.mu.Lock()
@@ -238,9 +239,9 @@ func (b *bucket) settle(h http.Header) {
 	b.every = next
 }
 
-// refused notes that Amazon has let nobody in: somebody else used the bucket, or it is smaller than we
-// think. Nobody of the account calls until the pause is over, which grows with each refusal, and is
-// not the same everywhere. It returns the pause.
+// refused notes that Amazon has let nobody in: somebody else used the bucket, or it is smaller than
+// we think. Nobody of the account calls until the pause is over, which grows with each refusal, and
+// is not the same everywhere. It returns the pause.
 func (b *bucket) refused(after time.Duration) time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()

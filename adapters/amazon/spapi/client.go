@@ -71,9 +71,9 @@ type call struct {
 
 // do runs an operation, and decodes its answer.
 //
-// What Amazon has let nobody in for is sent again after a pause, whatever it is: nothing happened. A
-// call without an answer is sent again if it reads, or if its second effect is that of the first; else
-// its Fault says by Unknown that it may have happened, and only a look can tell.
+// What Amazon has let nobody in for is sent again after a pause, whatever it is: nothing happened.
+// A call without an answer is sent again if it reads, or if its second effect is that of the first;
+// else its Fault says by Unknown that it may have happened, and only a look can tell.
 func (c *Client) do(ctx context.Context, op *operation, in call) error {
 	body, err := in.encode(op)
 	if err != nil {

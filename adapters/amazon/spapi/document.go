@@ -19,8 +19,8 @@ const (
 	documentTime = 5 * time.Minute
 )
 
-// Document is a document that is being read. Its end is io.EOF only when all of it was there: one that
-// was cut off, or is too long, fails with a Fault.
+// Document is a document that is being read. Its end is io.EOF only when all of it was there: one
+// that was cut off, or is too long, fails with a Fault.
 type Document struct {
 	// Charset is what the storage says of the text, in small letters; empty: nothing.
 	Charset string

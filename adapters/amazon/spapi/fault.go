@@ -23,8 +23,8 @@ type Fault struct {
 	cause     error
 }
 
-// The codes of faults that code decides by. Those of Amazon's own errors have "amazon-" and the code
-// that Amazon gave.
+// The codes of faults that code decides by. Those of Amazon's own errors have "amazon-" and the
+// code that Amazon gave.
 const (
 	CodeThrottled   = "throttled"          // the bucket of the operation is empty
 	CodeUnavailable = "amazon-unavailable" // 5xx, or no answer
@@ -150,7 +150,8 @@ func statusFault(op *operation, res *http.Response, errs []apiError) *Fault {
 	return f
 }
 
-// expired reports whether a refusal may be one of the token alone, so that a new one is worth a try.
+// expired reports whether a refusal may be one of the token alone, so that a new one is worth a
+// try.
 func (f *Fault) expired(errs []apiError) bool {
 	if f.status == http.StatusUnauthorized {
 		return true

@@ -50,9 +50,9 @@ type NewFeed struct {
 	Document     []byte
 }
 
-// SendFeed uploads a document and makes a feed of it, and returns the feed's id. It fails with a Fault:
-// before its last call nothing has happened, and if that one is of unknown outcome there may be a feed,
-// which [Client.Feeds] shows.
+// SendFeed uploads a document and makes a feed of it, and returns the feed's id. It fails with a
+// Fault: before its last call nothing has happened, and if that one is of unknown outcome there may
+// be a feed, which [Client.Feeds] shows.
 func (c *Client) SendFeed(ctx context.Context, n NewFeed) (id string, err error) {
 	var target struct {
 		ID  string `json:"feedDocumentId"`
@@ -94,8 +94,8 @@ func (c *Client) Feed(ctx context.Context, id string) (*Feed, error) {
 	return out, nil
 }
 
-// Feeds lists the newest feeds of a type since a moment, at most 100: to find one whose making was of
-// unknown outcome. It fails with a Fault.
+// Feeds lists the newest feeds of a type since a moment, at most 100: to find one whose making was
+// of unknown outcome. It fails with a Fault.
 func (c *Client) Feeds(ctx context.Context, kind string, since time.Time) ([]Feed, error) {
 	q := query{"pageSize": "100"}
 	q.set("feedTypes", kind)

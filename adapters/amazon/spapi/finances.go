@@ -68,7 +68,8 @@ func (t *Transaction) About(name string) string {
 	return ""
 }
 
-// Refund reports whether money went back to a buyer: by its id of a refund, or by what Amazon calls it.
+// Refund reports whether money went back to a buyer: by its id of a refund, or by what Amazon calls
+// it.
 func (t *Transaction) Refund() bool {
 	return t.About(RelatedRefund) != "" || strings.EqualFold(t.Description, "Refund Order") ||
 		strings.EqualFold(t.Type, "Refund")

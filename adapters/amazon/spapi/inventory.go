@@ -68,8 +68,8 @@ type LevelsPage struct {
 	Next   string
 }
 
-// Levels reads a page of levels. It fails with a Fault; its code is [CodeExpired] when the token of a
-// page is too old.
+// Levels reads a page of levels. It fails with a Fault; its code is [CodeExpired] when the token of
+// a page is too old.
 func (c *Client) Levels(ctx context.Context, l LevelsQuery) (*LevelsPage, error) {
 	q := query{"granularityType": "Marketplace", "details": "true"}
 	q.set("granularityId", l.MarketplaceID)

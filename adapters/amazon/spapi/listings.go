@@ -52,8 +52,8 @@ func (a *Availability) ByAmazon() bool {
 }
 
 // FulfilledBy says who fulfils a listing: ByAmazon as soon as any channel is Amazon's, because a
-// quantity for such a listing strands its stock; ByMerchant when there are others only; empty when it
-// does not say.
+// quantity for such a listing strands its stock; ByMerchant when there are others only; empty when
+// it does not say.
 func (l *Listing) FulfilledBy() string {
 	by := ""
 	for i := range l.Availability {
@@ -138,8 +138,8 @@ type writtenAvailability struct {
 	Quantity int64  `json:"quantity"`
 }
 
-// QuantityOp sets how many units the seller himself offers. It merges, so that the handling time and
-// the date of restocking stay; it is the only way to write a quantity.
+// QuantityOp sets how many units the seller himself offers. It merges, so that the handling time
+// and the date of restocking stay; it is the only way to write a quantity.
 func QuantityOp(quantity int64) PatchOp {
 	return PatchOp{Op: "merge", Path: availabilityPath,
 		Value: []any{writtenAvailability{DefaultChannel, quantity}}}
@@ -160,7 +160,8 @@ type NewListing struct {
 // OfferOnly says that a listing offers a product that is in the catalogue already.
 const OfferOnly = "LISTING_OFFER_ONLY"
 
-// Submission is what Amazon says of a change. ACCEPTED is not done: it takes effect some minutes later.
+// Submission is what Amazon says of a change. ACCEPTED is not done: it takes effect some minutes
+// later.
 type Submission struct {
 	SKU    string  `json:"sku"`
 	Status string  `json:"status"` // ACCEPTED, INVALID, VALID
@@ -175,10 +176,11 @@ const (
 	SubmissionValid    = "VALID" // of a preview
 )
 
-// PatchListing changes a listing; preview only asks whether it could. It fails with a Fault: its code
-// is [CodeInvalid] when Amazon answers 200 and INVALID, and the Submission says why. The success of a
-// change says that it was accepted, and not that it is in effect.
-func (c *Client) PatchListing(ctx context.Context, k ListingKey, p Patch, preview bool) (*Submission, error) {
+// PatchListing changes a listing; preview only asks whether it could. It fails with a Fault: its
+// code is [CodeInvalid] when Amazon answers 200 and INVALID, and the Submission says why. The
+// success of a change says that it was accepted, and not that it is in effect.
+func (c *Client) PatchListing(ctx context.Context, k ListingKey, p Patch, preview bool) (
+	*Submission, error) {
 	for _, op := range p.Patches {
 		if err := checkQuantity(op); err != nil {
 			return nil, err
@@ -187,8 +189,10 @@ func (c *Client) PatchListing(ctx context.Context, k ListingKey, p Patch, previe
 	return c.submit(ctx, opPatchListing, k, p, preview)
 }
 
-// PutListing makes a listing, or writes one anew as a whole. It fails as [Client.PatchListing] does.
-func (c *Client) PutListing(ctx context.Context, k ListingKey, n NewListing, preview bool) (*Submission, error) {
+// PutListing makes a listing, or writes one anew as a whole. It fails as [Client.PatchListing]
+// does.
+func (c *Client) PutListing(ctx context.Context, k ListingKey, n NewListing, preview bool) (
+	*Submission, error) {
 	return c.submit(ctx, opPutListing, k, n, preview)
 }
 
@@ -197,8 +201,8 @@ func (c *Client) DeleteListing(ctx context.Context, k ListingKey) (*Submission, 
 	return c.submit(ctx, opDeleteListing, k, nil, false)
 }
 
-// checkQuantity refuses what would strand stock or wipe a handling time: a quantity that replaces, is
-// for another channel than the seller's own, or is negative.
+// checkQuantity refuses what would strand stock or wipe a handling time: a quantity that replaces,
+// is for another channel than the seller's own, or is negative.
 func checkQuantity(op PatchOp) error {
 	if !strings.HasPrefix(op.Path, availabilityPath) {
 		return nil
@@ -214,7 +218,8 @@ func checkQuantity(op PatchOp) error {
 	return nil
 }
 
-func (c *Client) submit(ctx context.Context, op *operation, k ListingKey, body any, preview bool) (*Submission, error) {
+func (c *Client) submit(ctx context.Context, op *operation, k ListingKey, body any, preview bool) (
+	*Submission, error) {
 	q := query{}
 	q.list("marketplaceIds", k.Marketplaces)
 	if body != nil {

@@ -26,9 +26,9 @@ type feedMessage struct {
 // maxMessages bounds the messages of a feed: Amazon asks for at most 10,000.
 const maxMessages = 10_000
 
-// ListingsFeedDocument makes the document of [ListingsFeed]: each SKU once, its message numbered from 1
-// by its place. It fails with a Fault when a SKU stands twice, because the order in which Amazon would
-// take them is not known, or when a quantity would strand stock.
+// ListingsFeedDocument makes the document of [ListingsFeed]: each SKU once, its message numbered
+// from 1 by its place. It fails with a Fault when a SKU stands twice, because the order in which
+// Amazon would take them is not known, or when a quantity would strand stock.
 func ListingsFeedDocument(sellerID string, messages []FeedMessage) ([]byte, error) {
 	if len(messages) == 0 || len(messages) > maxMessages || sellerID == "" {
 		return nil, Refused(CodePayload, "a feed of listings has a seller and 1 to %d messages", maxMessages)
@@ -82,8 +82,8 @@ type FeedIssue struct {
 	Attribute string         `json:"attributeName"`
 }
 
-// Refused are the messages, by their numbers, that were not taken, with the first reason of each. An
-// error without a number is of all of them: whole is then true.
+// Refused are the messages, by their numbers, that were not taken, with the first reason of each.
+// An error without a number is of all of them: whole is then true.
 func (r *FeedReport) Refused() (reasons map[int64]string, whole bool) {
 	reasons = map[int64]string{}
 	for _, i := range r.Issues {
@@ -102,8 +102,8 @@ func (r *FeedReport) Refused() (reasons map[int64]string, whole bool) {
 // maxFeedReport bounds the report of a feed: 10,000 messages with several issues each.
 const maxFeedReport = 64 << 20
 
-// ReadFeedReport reads the document of [Client.FeedResult]. It fails with the document's Fault, or with
-// one when it is no report.
+// ReadFeedReport reads the document of [Client.FeedResult]. It fails with the document's Fault, or
+// with one when it is no report.
 func ReadFeedReport(r io.Reader) (*FeedReport, error) {
 	body, err := io.ReadAll(io.LimitReader(r, maxFeedReport+1))
 	if err != nil {

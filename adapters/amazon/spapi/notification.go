@@ -34,8 +34,8 @@ var QueueTypes = map[string]string{OrderChanges: "1.0", AmazonLevels: "1.0", Out
 var BusTypes = map[string]string{ListingQuantity: "1.0", ListingChanges: "1.0",
 	ListingIssues: "2023-12-13"}
 
-// Notification is a decoded notification. Exactly one of the pointers is set for a type that is known;
-// none for another, which is no fault.
+// Notification is a decoded notification. Exactly one of the pointers is set for a type that is
+// known; none for another, which is no fault.
 type Notification struct {
 	Type     string
 	Version  string
@@ -126,8 +126,8 @@ type Finished struct {
 	ID, Type, Status, Document string
 }
 
-// envelope is around every notification. Some types write its names with a capital and some without,
-// which encoding/json takes alike.
+// envelope is around every notification. Some types write its names with a capital and some
+// without, which encoding/json takes alike.
 type envelope struct {
 	Type     string          `json:"NotificationType"`
 	Version  string          `json:"PayloadVersion"`
@@ -140,8 +140,8 @@ type envelope struct {
 	Detail json.RawMessage `json:"detail"`
 }
 
-// MalformedError says that a message is no notification, or lacks what makes one of use. It will never
-// be one: reading it again is of no use.
+// MalformedError says that a message is no notification, or lacks what makes one of use. It will
+// never be one: reading it again is of no use.
 type MalformedError struct{ Reason string }
 
 // Error says what is wrong; it has nothing of the message.

@@ -56,6 +56,7 @@ func (o *operation) private() *operation {
 const (
 	outbound2020 = "/fba/outbound/2020-07-01/fulfillmentOrders"
 	listingPath  = "/listings/2021-08-01/items/{sellerId}/{sku}"
+	destined     = "/notifications/v1/destinations"
 	subscribed   = "/notifications/v1/subscriptions/{notificationType}"
 )
 
@@ -101,8 +102,8 @@ var (
 	opTracking = define("GET", "getPackageTrackingDetails", "/fba/outbound/2020-07-01/tracking",
 		reads, 2, 30)
 
-	opGetDestinations   = define("GET", "getDestinations", "/notifications/v1/destinations", reads, 1, 5).grantless()
-	opCreateDestination = define("POST", "createDestination", "/notifications/v1/destinations", sentOnce, 1, 5).grantless()
+	opGetDestinations   = define("GET", "getDestinations", destined, reads, 1, 5).grantless()
+	opCreateDestination = define("POST", "createDestination", destined, sentOnce, 1, 5).grantless()
 	opGetSubscription   = define("GET", "getSubscription", subscribed, reads, 1, 5)
 	opSubscribe         = define("POST", "createSubscription", subscribed, sentOnce, 1, 5)
 	opUnsubscribe       = define("DELETE", "deleteSubscriptionById", subscribed+"/{subscriptionId}",

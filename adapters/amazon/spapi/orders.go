@@ -163,8 +163,8 @@ type Package struct {
 	} `json:"packageItems"`
 }
 
-// Buyer is who has bought, as far as the roles of the application let us know. However it is printed,
-// it is hidden.
+// Buyer is who has bought, as far as the roles of the application let us know. However it is
+// printed, it is hidden.
 type Buyer struct {
 	Name    string `json:"buyerName"`
 	Email   string `json:"buyerEmail"`
@@ -216,8 +216,8 @@ const (
 	WithPackages     = "PACKAGES"
 )
 
-// Search asks for orders: exactly one of CreatedAfter and UpdatedAfter. With a Token, all else must be
-// as it was for the page before; a token lives 24 hours.
+// Search asks for orders: exactly one of CreatedAfter and UpdatedAfter. With a Token, all else must
+// be as it was for the page before; a token lives 24 hours.
 type Search struct {
 	CreatedAfter, CreatedBefore time.Time
 	UpdatedAfter, UpdatedBefore time.Time
@@ -266,8 +266,8 @@ func (s *Search) query() query {
 	return q
 }
 
-// SearchOrders reads a page of orders. It fails with a Fault; its code is [CodeExpired] when the token
-// of a page is too old.
+// SearchOrders reads a page of orders. It fails with a Fault; its code is [CodeExpired] when the
+// token of a page is too old.
 func (c *Client) SearchOrders(ctx context.Context, s Search) (*OrdersPage, error) {
 	var out struct {
 		Orders     []Order `json:"orders"`
@@ -340,8 +340,8 @@ type packageDetail struct {
 	Items     []shippedItem `json:"orderItems"`
 }
 
-// ConfirmShipment tells Amazon of a package. Once more with the same number it changes that package,
-// so it may be sent again. It fails with a Fault.
+// ConfirmShipment tells Amazon of a package. Once more with the same number it changes that
+// package, so it may be sent again. It fails with a Fault.
 func (c *Client) ConfirmShipment(ctx context.Context, orderID string, s Confirmation) error {
 	if s.Package < 1 || len(s.Items) == 0 {
 		return Refused(CodePayload, "confirmShipment: a package needs a number from 1, and lines")

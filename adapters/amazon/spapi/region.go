@@ -2,8 +2,8 @@ package spapi
 
 import "slices"
 
-// Region is one of the three that Amazon runs the API in. An account has its own credentials, limits
-// and stock in each.
+// Region is one of the three that Amazon runs the API in. An account has its own credentials,
+// limits and stock in each.
 type Region string
 
 // The regions.

@@ -23,7 +23,7 @@ type refusal struct {
 	token connections.Secret
 }
 
-// Unwrap returns the Fault.
+// Unwrap returns the Fault; it is never nil.
 func (r *refusal) Unwrap() error { return r.Fault }
 
 // errorsOf finds the errors of a body, with a payload beside them or without. Gateways in front of
@@ -42,7 +42,8 @@ func errorsOf(body []byte) []apiError {
 	return e.Errors
 }
 
-// shown is errors as a fault may repeat them: of a request with something of a buyer only their codes.
+// shown is errors as a fault may repeat them: of a request with something of a buyer only their
+// codes.
 func (o *operation) shown(errs []apiError) string {
 	const most = 3
 	var all []string
@@ -93,8 +94,8 @@ func finish(op *operation, res *http.Response, body []byte, in call) error {
 	return nil
 }
 
-// readLeniently decodes one element of a list. Of a member that has another shape than in the models
-// it says so, and reads the others: one strange order must not hide the rest of a page.
+// readLeniently decodes one element of a list. Of a member that has another shape than in the
+// models it says so, and reads the others: one strange order must not hide the rest of a page.
 func readLeniently(b []byte, into any) (complaint string) {
 	err := json.Unmarshal(b, into)
 	var shape *json.UnmarshalTypeError

@@ -37,8 +37,8 @@ type NewReport struct {
 	Options      map[string]string
 }
 
-// AskReport has a report made, and returns its id. It fails with a Fault; one of unknown outcome may
-// have a report made, which [Client.Reports] shows.
+// AskReport has a report made, and returns its id. It fails with a Fault; one of unknown outcome
+// may have a report made, which [Client.Reports] shows.
 func (c *Client) AskReport(ctx context.Context, r NewReport) (id string, err error) {
 	body := struct {
 		Type         string            `json:"reportType"`

@@ -134,7 +134,8 @@ type SellerReturnRow struct {
 	Complaint string
 }
 
-// SellerReturnColumns are the columns without which a report of returns to the seller cannot be read.
+// SellerReturnColumns are the columns without which a report of returns to the seller cannot be
+// read.
 var SellerReturnColumns = []string{"order-id", "merchant-sku", "return-quantity"}
 
 // SellerReturn reads the row of a report of returns to the seller.

@@ -18,8 +18,8 @@ type Participation struct {
 	Store string `json:"storeName"`
 }
 
-// Participations lists the marketplaces of the account. It may be called once a minute. It fails with
-// a Fault.
+// Participations lists the marketplaces of the account. It may be called once a minute. It fails
+// with a Fault.
 func (c *Client) Participations(ctx context.Context) ([]Participation, error) {
 	var out []Participation
 	err := c.do(ctx, opParticipations, call{out: &out, payload: true})

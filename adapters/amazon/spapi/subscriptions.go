@@ -69,8 +69,8 @@ func (c *Client) QueueDestination(ctx context.Context, name, arn string) (Destin
 	return made, err
 }
 
-// Subscription reads the subscription of a type. It fails with a Fault; its code is [CodeGone] where
-// there is none.
+// Subscription reads the subscription of a type. It fails with a Fault; its code is [CodeGone]
+// where there is none.
 func (c *Client) Subscription(ctx context.Context, kind, version string) (Subscription, error) {
 	q := query{}
 	q.set("payloadVersion", version)

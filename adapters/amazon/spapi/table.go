@@ -22,8 +22,8 @@ const (
 	maxColumns = 1000
 )
 
-// Table reads a report: lines of columns parted by tabs, the first of which names them. It reads line
-// by line, whatever the length of the whole.
+// Table reads a report: lines of columns parted by tabs, the first of which names them. It reads
+// line by line, whatever the length of the whole.
 type Table struct {
 	lines   *bufio.Reader
 	columns map[string]int
@@ -32,8 +32,8 @@ type Table struct {
 	decode  *encoding.Decoder
 }
 
-// ReadTable begins to read a report in a charset; empty: UTF-8, or else what Amazon writes in Europe
-// and America. It fails with a Fault when there is no line of names.
+// ReadTable begins to read a report in a charset; empty: UTF-8, or else what Amazon writes in
+// Europe and America. It fails with a Fault when there is no line of names.
 func ReadTable(r io.Reader, charset string) (*Table, error) {
 	t := &Table{lines: bufio.NewReaderSize(r, 64<<10), decode: decoderOf(charset)}
 	names, err := t.line()
@@ -71,8 +71,8 @@ func decoderOf(charset string) *encoding.Decoder {
 	return charmap.Windows1252.NewDecoder()
 }
 
-// Need demands columns. It fails with a Fault that names those that are missing: the report is not what
-// it should be, and reading on would find nothing.
+// Need demands columns. It fails with a Fault that names those that are missing: the report is not
+// what it should be, and reading on would find nothing.
 func (t *Table) Need(names ...string) error {
 	var missing []string
 	for _, name := range names {
@@ -86,8 +86,8 @@ func (t *Table) Need(names ...string) error {
 	return nil
 }
 
-// Next reads the next row, and returns false behind the last one. It fails with the document's Fault,
-// or with one of a line that is too long; what was read before is then not all.
+// Next reads the next row, and returns false behind the last one. It fails with the document's
+// Fault, or with one of a line that is too long; what was read before is then not all.
 func (t *Table) Next() (bool, error) {
 	for {
 		row, err := t.line()
@@ -161,8 +161,8 @@ func (t *Table) Units(name string) (int64, error) {
 	return n.Value, nil
 }
 
-// timeForms are how reports write times. Those that only a country can tell, such as 02/01/2006, are
-// none: a wrong day is worse than a complaint.
+// timeForms are how reports write times. Those that only a country can tell, such as 02/01/2006,
+// are none: a wrong day is worse than a complaint.
 var timeForms = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04:05-0700",
 	"2006-01-02 15:04:05 UTC", "2006-01-02 15:04:05", "2006-01-02", "02-Jan-2006", "Jan 2, 2006"}
 

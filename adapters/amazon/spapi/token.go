@@ -46,7 +46,8 @@ const (
 
 var opToken = &operation{name: "token", method: http.MethodPost, kind: reads}
 
-// token returns a token that is good as far as is known. It fails with a Fault, or with ctx's error.
+// token returns a token that is good as far as is known. It fails with a Fault, or with ctx's
+// error.
 func (g *grant) token(ctx context.Context) (connections.Secret, error) {
 	for {
 		g.mu.Lock()
@@ -182,8 +183,8 @@ func tokenFault(res *http.Response, body []byte) *Fault {
 	return f
 }
 
-// withoutURL cuts the address out of an error of net/http: it is long, says nothing new, a proxy's may
-// have a password, and a presigned one is a credential itself.
+// withoutURL cuts the address out of an error of net/http: it is long, says nothing new, a proxy's
+// may have a password, and a presigned one is a credential itself.
 func withoutURL(err error) error {
 	var u *url.Error
 	if errors.As(err, &u) {
