@@ -51,7 +51,7 @@ func (s *seller) changed(ctx context.Context, all *Sellers, n *spapi.Notificatio
 // unlike reports whether a message says something of an order that is not known of it.
 func (s *seller) unlike(o *orders.Order, c *spapi.OrderChange) bool {
 	if c.Status == spapi.StatusPending {
-		return !o.Pending // it was not, so the message is late, or the order is odd: reading tells
+		return false // either it is so, or the message is late: no order becomes pending again
 	}
 	if o.Pending {
 		return true

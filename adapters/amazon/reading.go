@@ -52,7 +52,9 @@ func (r *reading) order(o *spapi.Order) (ok bool) {
 	s := &r.snap
 	s.Home = orders.External{System: r.acc.id, Kind: "order", ID: o.ID}
 	s.Name = o.ID
-	s.CreatedAt, s.UpdatedAt = r.when(o.Created, "createdTime"), r.when(o.Updated, "lastUpdatedTime")
+	s.CreatedAt = r.when(o.Created, "createdTime", r.heard)
+	// Without its time it is the oldest that there can be: whatever has one counts before it.
+	s.UpdatedAt = r.when(o.Updated, "lastUpdatedTime", s.CreatedAt)
 	s.Tags = tags(o)
 	r.fulfilment(o)
 	s.Channel = r.acc.channel(o.Channel.MarketplaceID, s.FulfilledBy)
@@ -228,10 +230,10 @@ func (r *reading) amount(d lenient.Decimal, what string) string {
 	return d.Text
 }
 
-func (r *reading) when(m lenient.Moment, what string) time.Time {
+func (r *reading) when(m lenient.Moment, what string, otherwise time.Time) time.Time {
 	if m.Bad || m.IsZero() {
 		r.complain("%s is no time", what)
-		return r.heard
+		return otherwise
 	}
 	return m.Time
 }
