@@ -102,6 +102,17 @@ func (a *account) sells(marketplace string) bool {
 // orderKey is our id of an order whose home is the account.
 func (a *account) orderKey(id string) string { return kindName + ":" + a.id + ":" + id }
 
+// Obstacles are what of a document stands in the way of being on, though it can be worked with: somebody
+// must have said who fulfils, because the two ways sell different stock.
+func Obstacles(c connections.Connection) []connections.Obstacle {
+	a, err := newAccount(c)
+	if err != nil || a.settings.Fulfilment != "" {
+		return nil
+	}
+	return []connections.Obstacle{{Code: connections.FulfilmentModel, Names: []string{string(a.region)},
+		Detail: "settings.fulfilment does not say who fulfils the orders of the region"}}
+}
+
 // checkSettings joins every fault of a document's own part, as *engine.FieldError; nil: none.
 func checkSettings(c connections.Connection) error {
 	var all []error

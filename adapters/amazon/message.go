@@ -3,6 +3,7 @@ package amazon
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"holdfast/adapters/amazon/queue"
 	"holdfast/adapters/amazon/spapi"
@@ -53,6 +54,9 @@ func (s *Sellers) Keep(ctx context.Context, connection string, m queue.Message, 
 		Detail: "A message of Amazon's can never be taken in: " + why.Error()}, m.Body)
 }
 
+// messageTime bounds the handling of a message: a commit that lasts longer is known at the next try.
+const messageTime = 30 * time.Second
+
 // consumer reads the queue of a connection; nil when it has none.
 func (s *Sellers) consumer(at *seller) (*queue.Consumer, error) {
 	set := &at.settings
@@ -79,7 +83,12 @@ func (s *Sellers) consumer(at *seller) (*queue.Consumer, error) {
 		return nil, err
 	}
 	return queue.New(queue.Config{API: api, URL: set.Queue, Logger: s.cfg.Logger,
-		Handle: func(ctx context.Context, m queue.Message) error { return s.Take(ctx, at.id, m) },
+		Note: func(outcome string) { s.seen.WithLabelValues(at.id, outcome).Inc() },
+		Handle: func(ctx context.Context, m queue.Message) error {
+			ctx, cancel := context.WithTimeout(ctx, messageTime)
+			defer cancel()
+			return s.Take(ctx, at.id, m)
+		},
 		Bad: func(ctx context.Context, m queue.Message, why error) error {
 			return s.Keep(ctx, at.id, m, why)
 		}})

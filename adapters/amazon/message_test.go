@@ -245,6 +245,16 @@ func TestAnyOrderOfMessagesAndSweepsEndsAlike(t *testing.T) {
 	}
 }
 
+func TestWhoFulfilsMustBeSaid(t *testing.T) {
+	conn := newWorld(t).conn
+	found := Obstacles(conn)
+	require.Len(t, found, 1)
+	assert.Equal(t, connections.FulfilmentModel, found[0].Code)
+	assert.Equal(t, []string{"na"}, found[0].Names)
+	conn.Settings = []byte(`{"fulfilment":"both"}`)
+	assert.Empty(t, Obstacles(conn))
+}
+
 func TestTheDocumentOfAConnectionIsChecked(t *testing.T) {
 	good := newWorld(t).conn
 	good.Endpoint = ""

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"holdfast/adapters/amazon/spapi"
 	"holdfast/adapters/connections"
 	"holdfast/adapters/outbox"
@@ -24,14 +26,16 @@ type Config struct {
 	Now      func() time.Time
 	Pause    func(ctx context.Context, d time.Duration) error // nil: a timer
 	Logger   *slog.Logger
+	Metrics  prometheus.Registerer // nil: none
 }
 
 // Sellers is every connection of the kind amazon: their clients, and what is done over them. Each
 // account has its own limits in its region, shared by all that calls it. It is safe for concurrent
 // use.
 type Sellers struct {
-	cfg Config
-	mu  struct {
+	cfg  Config
+	seen *prometheus.CounterVec
+	mu   struct {
 		sync.Mutex
 		all map[string]*seller
 	}
@@ -46,7 +50,8 @@ type seller struct {
 	roles   *roles
 }
 
-// New returns the sellers of a node. It fails when something that is required is missing.
+// New returns the sellers of a node. It fails when something that is required is missing,
+// or a metric of its name is registered already.
 func New(cfg Config) (*Sellers, error) {
 	if cfg.Store == nil || cfg.Registry == nil || cfg.Book == nil || cfg.Now == nil {
 		return nil, errors.New("amazon: a port is missing")
@@ -54,9 +59,15 @@ func New(cfg Config) (*Sellers, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Sellers{cfg: cfg}
+	s := &Sellers{cfg: cfg, seen: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "holdfast_amazon_messages_total",
+		Help: "Messages of Amazon's queues by connection and by what became of them.",
+	}, []string{"connection", "outcome"})}
 	s.mu.all = make(map[string]*seller)
-	return s, nil
+	if cfg.Metrics == nil {
+		return s, nil
+	}
+	return s, cfg.Metrics.Register(s.seen)
 }
 
 // seller returns a connection's seller as its document is now.

@@ -159,6 +159,7 @@ func (c *Core) makeShops() (err error) {
 func (c *Core) makeSellers() (err error) {
 	c.sellers, err = amazon.New(amazon.Config{
 		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Now: c.cfg.Now, Logger: c.cfg.Logger,
+		Metrics: c.cfg.Registry,
 	})
 	return wrap("amazon", err)
 }
