@@ -146,6 +146,9 @@ func TestWhatOnlyAReadingTellsIsRead(t *testing.T) {
 		m.id, m.order = "n", "111-1"
 		require.NoError(t, w.take(m))
 		assert.Equal(t, []string{"amazon:amz:111-1"}, w.tasks(taskRead), name)
+		if name != "unpaid invoice" {
+			assert.EqualValues(t, 100, w.available("A"), "%s: what has left is not promised", name)
+		}
 		_, err := w.sellers.Do(w.ctx, outbox.Task{Kind: taskRead, Connection: "amz", Key: "amazon:amz:111-1"})
 		v := outbox.Classify(err)
 		assert.Equal(t, "transient", string(v.Class), "Amazon may not show it yet")

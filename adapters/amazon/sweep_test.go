@@ -223,10 +223,14 @@ func TestAPageTokenThatIsTooOldBeginsAnew(t *testing.T) {
 	w.place("111-1", "UNSHIPPED", line("i1", "AZ-A", 1))
 	w.place("111-2", "UNSHIPPED", line("i1", "AZ-A", 1))
 	w.advance(10 * time.Minute)
-	refused := 0
+	old := ""
 	w.fail = func(r *http.Request) *http.Response {
-		if r.URL.Query().Has("paginationToken") && refused == 0 {
-			refused++
+		token := r.URL.Query().Get("paginationToken")
+		if old == "" && token != "" {
+			old = token
+			w.now = w.now.Add(time.Second) // so that a new one is another
+		}
+		if token != "" && token == old {
 			return reply(400, `{"errors":[{"code":"InvalidInput","message":"token"}]}`)
 		}
 		return nil
@@ -234,6 +238,18 @@ func TestAPageTokenThatIsTooOldBeginsAnew(t *testing.T) {
 	w.sweep(byCreation)
 	assert.EqualValues(t, 98, w.available("A"))
 	assert.False(t, w.watermark().IsZero())
+}
+
+func TestAPageThatLooksFurtherProvesNoMore(t *testing.T) {
+	w := newWorld(t)
+	w.fail = func(r *http.Request) *http.Response {
+		if r.URL.Query().Has("paginationToken") {
+			return reply(200, `{"orders":[],"createdBefore":"2026-11-23T13:00:00Z"}`)
+		}
+		return reply(200, `{"orders":[],"pagination":{"nextToken":"T"},"createdBefore":"2026-11-23T12:00:00Z"}`)
+	}
+	w.sweep(byCreation)
+	assert.Equal(t, time.Date(2026, 11, 23, 11, 57, 0, 0, time.UTC), w.watermark(), "what its first page had looked to")
 }
 
 // row is a line of the report of orders.

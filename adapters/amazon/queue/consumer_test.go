@@ -228,12 +228,22 @@ func TestAPoisonedMessageIsKeptThenDeleted(t *testing.T) {
 			defer k.mu.Unlock()
 			k.err = nil
 		})
+		var mu sync.Mutex
+		ended := map[string]int{}
 		run(t, f, k, 10*time.Minute, func(_ context.Context, m Message) error {
 			if string(m.Body) == "poison" {
 				return malformed{}
 			}
 			return nil
+		}, func(c *Config) {
+			c.Note = func(outcome string) {
+				mu.Lock()
+				defer mu.Unlock()
+				ended[outcome]++
+			}
 		})
+		assert.Equal(t, []int{1, 1}, []int{ended["done"], ended["bad"]})
+		assert.Positive(t, ended["failed"], "while it could not be kept")
 		assert.Equal(t, []string{"poison: malformed"}, k.all)
 		assert.Zero(t, f.left())
 	})

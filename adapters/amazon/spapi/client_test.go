@@ -135,6 +135,27 @@ func TestATokenIsRenewedEarlyByOneFlight(t *testing.T) {
 	assert.Len(t, w.grants, 3)
 }
 
+func TestOthersGoOnWithTheOldToken(t *testing.T) {
+	w := newWorld(t)
+	w.says(answer{200, `{"sku":"SKU"}`, nil})
+	require.NoError(t, look(w.client))
+	w.clock.Advance(time.Hour - renewEarly + time.Second)
+	arrived, release := make(chan struct{}), make(chan struct{})
+	w.mu.Lock()
+	w.onGrant = func() { close(arrived); <-release }
+	w.mu.Unlock()
+	var flyer sync.WaitGroup
+	flyer.Go(func() { assert.NoError(t, look(w.client)) })
+	<-arrived
+	require.NoError(t, look(w.client))
+	r, _ := w.last()
+	assert.Equal(t, "Atza|1", r.Header.Get("X-Amz-Access-Token"))
+	close(release)
+	flyer.Wait()
+	r, _ = w.last()
+	assert.Equal(t, "Atza|2", r.Header.Get("X-Amz-Access-Token"))
+}
+
 func TestAnExpiredTokenIsRenewedOnce(t *testing.T) {
 	expired := answer{403, apiErrors("Unauthorized", "Access to requested resource is denied.",
 		"The access token you provided has expired."), nil}

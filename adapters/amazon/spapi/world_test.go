@@ -62,6 +62,7 @@ type world struct {
 	got     []*http.Request // without the token endpoint's
 	bodies  []string
 	grants  []string // forms that the token endpoint was sent
+	onGrant func()   // before the token endpoint answers
 }
 
 var secrets = map[string]string{ClientID: "amzn1.client", ClientSecret: "shh-client",
@@ -88,6 +89,11 @@ func newWorld(t *testing.T, change ...func(*Config)) *world {
 func (w *world) serve(rw http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	w.mu.Lock()
+	if wait := w.onGrant; wait != nil && r.URL.Path == "/auth/o2/token" {
+		w.mu.Unlock()
+		wait()
+		w.mu.Lock()
+	}
 	defer w.mu.Unlock()
 	var a answer
 	if r.URL.Path == "/auth/o2/token" {
