@@ -23,6 +23,9 @@ type reading struct {
 	snap       orders.Snapshot
 	complaints []string
 	heard      time.Time // stands in for a time that is missing
+	// unpriced: the order came without what it is worth, because that was not asked for. Nobody else
+	// is told of it, and a later reading of the same state counts as newer.
+	unpriced bool
 	// asks: the buyer wants it cancelled, and nobody has done so yet.
 	asks string
 	// ignored says why the order is none of ours; empty when it is.
@@ -67,6 +70,9 @@ func (r *reading) order(o *spapi.Order) (ok bool) {
 	}
 	r.packages(o)
 	r.lines(o)
+	if r.unpriced && !s.Pending && s.Cancelled == nil {
+		s.Pending, s.UpdatedAt = true, s.UpdatedAt.Add(-time.Millisecond)
+	}
 	return true
 }
 

@@ -54,12 +54,8 @@ func (s *seller) catchUp(ctx context.Context, all *Sellers, p *place) (done bool
 		return false, err
 	}
 	for _, id := range unknown {
-		o, err := s.order(ctx, all, id)
-		if err != nil {
+		if err := s.fetch(ctx, all, id); err != nil {
 			return false, fmt.Errorf("order %s of a report: %w", id, err)
-		}
-		if _, err := s.take(ctx, all, o); err != nil {
-			return false, err
 		}
 	}
 	return true, s.swept(ctx, all, byCreation, p, p.ReportTo)

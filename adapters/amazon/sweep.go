@@ -133,7 +133,7 @@ func (s *seller) sweep(ctx context.Context, all *Sellers, f feed) error {
 			return err
 		}
 		for i := range page.Orders {
-			if _, err := s.take(ctx, all, &page.Orders[i]); err != nil {
+			if err := s.take(ctx, all, &page.Orders[i], p.Include); err != nil {
 				return err
 			}
 		}
@@ -235,7 +235,7 @@ func (a *adapter) OpenOrders(ctx context.Context, cursor string) (connections.Pa
 		return connections.Page{}, err
 	}
 	for i := range out.Orders {
-		if _, err := s.take(ctx, a.all, &out.Orders[i]); err != nil {
+		if err := s.take(ctx, a.all, &out.Orders[i], at.Include); err != nil {
 			return connections.Page{}, err
 		}
 	}
@@ -274,11 +274,7 @@ func (s *seller) begin(ctx context.Context, tx *records.Tx, r records.Reader, to
 func (s *seller) run(ctx context.Context, all *Sellers, r connections.Run) error {
 	var failed []error
 	for _, id := range r.IDs {
-		o, err := s.order(ctx, all, id)
-		if err == nil {
-			_, err = s.take(ctx, all, o)
-		}
-		if err != nil {
+		if err := s.fetch(ctx, all, id); err != nil {
 			failed = append(failed, fmt.Errorf("order %s: %w", id, err))
 		}
 	}
@@ -311,7 +307,7 @@ func (s *seller) window(ctx context.Context, all *Sellers, from, to time.Time) e
 			return err
 		}
 		for i := range page.Orders {
-			if _, err := s.take(ctx, all, &page.Orders[i]); err != nil {
+			if err := s.take(ctx, all, &page.Orders[i], search.Include); err != nil {
 				return err
 			}
 		}

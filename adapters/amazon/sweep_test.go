@@ -320,6 +320,26 @@ func TestARoleThatIsMissingIsDoneWithout(t *testing.T) {
 	assert.Contains(t, w.asked[len(w.asked)-1], "RECIPIENT")
 }
 
+func TestAnOrderWithoutItsPriceIsToldToNobody(t *testing.T) {
+	w := newWorld(t)
+	w.place("111-1", "UNSHIPPED", line("i1", "AZ-A", 1, `,"fulfillment":{"quantityFulfilled":0,"quantityUnfulfilled":1}`))
+	w.advance(10 * time.Minute)
+	w.fail = func(r *http.Request) *http.Response {
+		if strings.Contains(r.URL.RawQuery, "PROCEEDS") {
+			return reply(403, `{"errors":[{"code":"Unauthorized","message":"denied"}]}`)
+		}
+		return nil
+	}
+	w.sweep(byCreation)
+	assert.EqualValues(t, 99, w.available("A"))
+	assert.Empty(t, w.tasks("shopify.order"))
+	w.fail = nil
+	w.advance(2 * time.Hour)
+	require.NoError(t, w.seller().fetch(w.ctx, w.sellers, "111-1"))
+	assert.Equal(t, []string{"amazon:amz:111-1"}, w.tasks("shopify.order"), "once the role is there")
+	assert.EqualValues(t, 99, w.available("A"))
+}
+
 func TestAStartPromisesWhatIsOpen(t *testing.T) {
 	w := newWorld(t)
 	w.pageSize = 1

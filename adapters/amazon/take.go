@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,30 +15,25 @@ import (
 	"holdfast/adapters/records"
 )
 
-// What became of an order that Amazon has told of.
-type taken struct {
-	receipt orders.Receipt
-	ignored string
-}
-
-// take hands an order to the book. One that the book cannot have, or that cannot be understood
-// whole, becomes an exception and holds up no other. It fails with the store's error, and then it
-// comes again.
-func (s *seller) take(ctx context.Context, all *Sellers, o *spapi.Order) (taken, error) {
-	r := &reading{acc: s.account, heard: all.cfg.Now().UTC()}
+// take hands an order to the book, as it came with the data that was asked for. One that the book
+// cannot have, or that cannot be understood whole, becomes an exception and holds up no other. It
+// fails with the store's error, and then it comes again.
+func (s *seller) take(ctx context.Context, all *Sellers, o *spapi.Order, include []string) error {
+	r := &reading{acc: s.account, heard: all.cfg.Now().UTC(),
+		unpriced: !slices.Contains(include, spapi.WithProceeds)}
 	if !r.order(o) || r.ignored != "" {
-		return taken{ignored: first(r.ignored, "without an id")}, s.complain(ctx, all, r, o.ID)
+		return s.complain(ctx, all, r, o.ID)
 	}
-	got, err := all.cfg.Book.Receive(ctx, orders.Delivery{Connection: s.id}, r.snap)
+	_, err := all.cfg.Book.Receive(ctx, orders.Delivery{Connection: s.id}, r.snap)
 	if err != nil && !isNo(err) {
-		return taken{}, err
+		return err
 	}
 	if err != nil {
 		r.complain("the book does not take it: %v", err)
 	} else if err := s.asked(ctx, all, r); err != nil {
-		return taken{}, err
+		return err
 	}
-	return taken{receipt: got}, s.complain(ctx, all, r, o.ID)
+	return s.complain(ctx, all, r, o.ID)
 }
 
 // isNo reports whether an error is the book's own no, which does not change by itself.
@@ -182,11 +178,18 @@ func (s *seller) missing(ctx context.Context, all *Sellers, got []string) error 
 	return err
 }
 
-// order reads one order with what the roles allow. It fails with a spapi.Fault.
-func (s *seller) order(ctx context.Context, all *Sellers, id string) (o *spapi.Order, err error) {
-	err = s.withRoles(ctx, all, func(include []string) error {
+// fetch reads one order with what the roles allow, and takes it in. It fails with a spapi.Fault, or
+// with the store's error.
+func (s *seller) fetch(ctx context.Context, all *Sellers, id string) error {
+	var o *spapi.Order
+	var got []string
+	err := s.withRoles(ctx, all, func(include []string) (err error) {
+		got = include
 		o, err = s.client.Order(ctx, id, include...)
 		return err
 	})
-	return o, err
+	if err != nil {
+		return err
+	}
+	return s.take(ctx, all, o, got)
 }

@@ -21,13 +21,9 @@ var ReadKinds = []string{taskRead}
 // read reads an order that a message has told of, and hands it to the book.
 func (j *job) read(ctx context.Context) (outbox.Finish, error) {
 	id := strings.TrimPrefix(j.t.Key, kindName+":"+j.id+":")
-	order, err := j.order(ctx, j.all, id)
+	err := j.fetch(ctx, j.all, id)
 	if spapi.CodeOf(err) == spapi.CodeGone {
-		return outbox.Finish{}, spapi.Later(time.Minute, "Amazon does not show order %s yet", id)
+		err = spapi.Later(time.Minute, "Amazon does not show order %s yet", id)
 	}
-	if err != nil {
-		return outbox.Finish{}, err
-	}
-	_, err = j.take(ctx, j.all, order)
 	return outbox.Finish{}, err
 }
