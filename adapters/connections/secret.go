@@ -12,6 +12,10 @@ import (
 // *** comes out; Reveal is the one way to it. The zero Secret is none.
 type Secret struct{ value string }
 
+// SecretOf makes a Secret of a value that was not read from the connection, such as a token that was
+// got with its credentials.
+func SecretOf(value string) Secret { return Secret{value} }
+
 // Reveal returns the value, for a header or a signature. It must not be kept.
 func (s Secret) Reveal() string { return s.value }
 

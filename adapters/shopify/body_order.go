@@ -134,10 +134,10 @@ func (r *reading) order(b *orderBody) (ok bool) {
 	}
 	pin := r.pin(idOf(b.Location, ""), b.Source)
 	r.lines(b, pin)
-	if b.Cancelled.bad {
+	if b.Cancelled.Bad {
 		r.complain("cancelled_at is no time")
 	}
-	if b.Cancelled.bad || !b.Cancelled.IsZero() {
+	if b.Cancelled.Bad || !b.Cancelled.IsZero() {
 		s.Cancelled = &orders.Cancellation{At: b.Cancelled.Time, By: r.conn.id, Reason: b.Reason,
 			Restock: restocked(s.Restocks)}
 	}
@@ -337,22 +337,22 @@ func (r *reading) recognise(app int64, source, mark string) {
 
 // units reads a quantity. One that cannot be is 0, and complained of: the rest of the order counts.
 func (r *reading) units(n number, what string, at int) int64 {
-	if n.bad || n.value < 0 || n.value > engine.MaxQty {
-		r.complain("%s of line %d is %d", what, at+1, n.value)
+	if n.Bad || n.Value < 0 || n.Value > engine.MaxQty {
+		r.complain("%s of line %d is %d", what, at+1, n.Value)
 		return 0
 	}
-	return n.value
+	return n.Value
 }
 
 func (r *reading) amount(d decimal, what string) string {
-	if d.bad {
+	if d.Bad {
 		r.complain("%s is no amount", what)
 	}
-	return d.text
+	return d.Text
 }
 
 func (r *reading) when(m moment, what string) time.Time {
-	if m.bad || m.IsZero() {
+	if m.Bad || m.IsZero() {
 		r.complain("%s is no time", what)
 		return r.heard
 	}

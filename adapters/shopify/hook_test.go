@@ -109,10 +109,10 @@ func TestADeliveryCountsOnceAndIsTakenWhenItIsInTheLog(t *testing.T) {
 func TestLinesThatAreNotStock(t *testing.T) {
 	no, yes := false, true
 	for want, l := range map[string]lineBody{
-		"gift-card":   {GiftCard: true, VariantID: number{value: 1}},
+		"gift-card":   {GiftCard: true, VariantID: number{Value: 1}},
 		"no-variant":  {},
-		"not-shipped": {VariantID: number{value: 1}, Ships: &no},
-		"untracked":   {VariantID: number{value: 1}, Ships: &yes},
+		"not-shipped": {VariantID: number{Value: 1}, Ships: &no},
+		"untracked":   {VariantID: number{Value: 1}, Ships: &yes},
 	} {
 		got := notStock(idOf(l.VariantID, ""), l.GiftCard, l.Ships, l.Management == nil)
 		require.Equal(t, want, got)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"holdfast/adapters/lenient"
 	"holdfast/adapters/orders"
 	"holdfast/adapters/outbox"
 	"holdfast/adapters/records"
@@ -417,7 +418,7 @@ func (j *job) refund(ctx context.Context) (outbox.Finish, error) {
 		return outbox.Finish{}, refused(codeGone, "order %s has no refund %s", o.ID, cut(j.part()))
 	case r.By == j.id:
 		return outbox.Finish{}, &outbox.Needless{Why: "the shop has said so itself"}
-	case r.Amount == "" || !isDecimal(r.Amount) || strings.HasPrefix(r.Amount, "-"):
+	case r.Amount == "" || !lenient.IsDecimal(r.Amount) || strings.HasPrefix(r.Amount, "-"):
 		return outbox.Finish{}, refused(codePayload, "refund %s has no amount", cut(r.ID))
 	}
 	id, err := j.there(o)

@@ -142,7 +142,7 @@ func (r *reading) tree(o *orderTree) {
 	s.Home = orders.External{System: r.conn.id, Kind: "order", ID: o.ID.tail()}
 	s.Name, s.Currency, s.Test, s.Tags = o.Name, o.Currency, o.Test, o.Tags
 	s.CreatedAt, s.UpdatedAt = o.CreatedAt.UTC(), o.UpdatedAt.UTC()
-	s.Total = o.Total.Shop.Amount.text
+	s.Total = o.Total.Shop.Amount.Text
 	if a := o.ShipTo; a != nil {
 		s.ShipTo = orders.Place{Country: a.Country, Region: a.Region, PostalCode: a.Zip}
 	}
@@ -177,7 +177,7 @@ func (r *reading) tree(o *orderTree) {
 
 func (r *reading) treeLine(l *lineTree, pin pinned, cancelled bool) {
 	line := orders.SnapshotLine{Ref: l.ID.tail(), Ordered: within(l.Quantity), Qty: within(l.Current),
-		SKU: l.SKU, Title: l.Title, Price: l.Price.Shop.Amount.text, Location: pin.location,
+		SKU: l.SKU, Title: l.Title, Price: l.Price.Shop.Amount.Text, Location: pin.location,
 		PointOfSale: pin.counter}
 	if !cancelled {
 		left := within(l.Unfulfilled)
@@ -214,7 +214,7 @@ func (r *reading) treePackage(p *packageTree) {
 
 func (r *reading) treeRefund(f *refundTree) {
 	out := orders.Refund{ID: f.ID.tail(), By: r.conn.id, At: f.CreatedAt.UTC(),
-		Amount: f.Total.Shop.Amount.text}
+		Amount: f.Total.Shop.Amount.Text}
 	for _, n := range f.Lines.Nodes {
 		if n.Quantity <= 0 {
 			continue

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"holdfast/adapters/amazon"
 	"holdfast/adapters/answers"
 	"holdfast/adapters/connections"
 	"holdfast/adapters/exceptions"
@@ -66,6 +67,7 @@ type Core struct {
 	shops      *shopify.Shops
 	keeper     *shopify.SlotKeeper
 	hook       *shopify.Hook
+	sellers    *amazon.Sellers
 	dispatcher *outbox.Dispatcher
 	tasks      *outbox.Desk
 	exceptions *exceptions.Desk
@@ -102,6 +104,9 @@ func New(cfg Config) (*Core, error) {
 		return nil, err
 	}
 	if err := c.makeOrders(); err != nil {
+		return nil, err
+	}
+	if err := c.makeSellers(); err != nil {
 		return nil, err
 	}
 	if err := c.makeShops(); err != nil {
@@ -161,8 +166,17 @@ func (c *Core) makeShops() (err error) {
 	})
 	c.kinds = connections.Kinds{
 		"shopify": c.selling(shopify.Kind{Shops: c.shops}), "erp": connections.Outside{},
+		"amazon": c.selling(amazon.Kind{Sellers: c.sellers}),
 	}
 	return wrap("webhooks", err)
+}
+
+func (c *Core) makeSellers() (err error) {
+	c.sellers, err = amazon.New(amazon.Config{
+		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Now: c.cfg.Now, Logger: c.cfg.Logger,
+		Metrics: c.cfg.Registry, Vault: c.cfg.Vault,
+	})
+	return wrap("amazon", err)
 }
 
 func (c *Core) selling(k connections.Kind) selling {
@@ -174,8 +188,12 @@ func (c *Core) makeTasks() (err error) {
 	for _, kind := range shopify.TaskKinds {
 		executors[kind] = c.shops
 	}
+	for _, kind := range amazon.TaskKinds {
+		executors[kind] = c.sellers
+	}
+	readKinds := slices.Concat(shopify.ReadKinds, amazon.ReadKinds)
 	c.dispatcher, err = outbox.New(outbox.Config{
-		Store: c.cfg.Store, Gate: c.registry, Executors: executors, ReadKinds: shopify.ReadKinds,
+		Store: c.cfg.Store, Gate: c.registry, Executors: executors, ReadKinds: readKinds,
 		Logger: c.cfg.Logger, Registry: c.cfg.Registry, Now: c.cfg.Now,
 	})
 	if err != nil {
@@ -184,7 +202,7 @@ func (c *Core) makeTasks() (err error) {
 	c.busy = &busy{store: c.cfg.Store, orders: c.orders, mapping: c.index, executors: executors,
 		connections: c.ids}
 	c.tasks = outbox.NewDesk(outbox.DeskConfig{Store: c.cfg.Store, Now: c.cfg.Now, Gate: c.registry,
-		Executors: executors, ReadKinds: shopify.ReadKinds})
+		Executors: executors, ReadKinds: readKinds})
 	c.exceptions = exceptions.NewDesk(c.cfg.Store, c.tasks, c.cfg.Now).With(c.orders)
 	c.flows = connections.NewFlows(c.cfg.Store, c.registry, c.kinds.Flows, c.cfg.Now)
 	c.releaser = mapping.NewReleaser(mapping.ReleaserConfig{Store: c.cfg.Store, Table: c.table,
@@ -229,7 +247,7 @@ func (c *Core) Serve(to *httpapi.Config) {
 		Store: c.cfg.Store, Orders: c.orders, Events: c.cfg.Events,
 		Systems: c.ids,
 		Kinds: func() []string {
-			kinds := append(orders.TaskKinds(), shopify.TaskKinds...)
+			kinds := slices.Concat(orders.TaskKinds(), shopify.TaskKinds, amazon.TaskKinds)
 			slices.Sort(kinds)
 			return slices.Compact(kinds)
 		},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"holdfast/adapters/amazon"
 	"holdfast/adapters/connections"
 	"holdfast/adapters/mapping"
 	"holdfast/adapters/publish"
@@ -156,6 +157,9 @@ func (m middle) obstacles(ctx context.Context, c connections.Connection) ([]conn
 	found, err := m.auditObstacles(ctx, c)
 	if err != nil {
 		return nil, err
+	}
+	if c.Kind == "amazon" {
+		found = append(found, amazon.Obstacles(c)...)
 	}
 	more, err := m.driftObstacles(ctx, c)
 	return append(found, more...), err
