@@ -119,6 +119,7 @@ func (d *draft) apply(s *Snapshot) error {
 	d.moved = true
 	o.Name, o.UpdatedAt, o.Progress = first(s.Name, o.Name), s.UpdatedAt, s.progress()
 	o.ShipBy, o.Currency, o.Total, o.Tags = s.ShipBy, s.Currency, s.Total, s.Tags
+	o.Money = s.Money
 	o.FulfilledBy = first(s.FulfilledBy, o.FulfilledBy)
 	moved := s.ShipTo != o.ShipTo
 	o.ShipTo = s.ShipTo

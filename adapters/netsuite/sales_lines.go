@@ -1,0 +1,331 @@
+package netsuite
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"strconv"
+
+	"holdfast/adapters/orders"
+)
+
+// writer writes the lines of one document, and adds up what NetSuite will.
+type writer struct {
+	books  Books
+	sale   Sale
+	money  *orders.Money // never nil
+	in     currency
+	amazon bool
+
+	items    []orderLine
+	refs     []string
+	taxes    []taxDetail
+	taxSum   cents // that a line of its own will have
+	sum      cents // of all that was written, as NetSuite adds it up
+	slack    cents // by how much rounding may explain that it is not the order's total
+	shipping cents // in the field shippingCost
+	rounding string
+}
+
+// custom is the price level Custom: without it NetSuite takes its own price over ours.
+var custom = &id{"-1"}
+
+// piece is something that an order asks money for.
+type piece struct {
+	ref, item, text      string
+	place                string
+	qty                  int64
+	gross, discount, tax cents
+	field                bool // shippingCost, and no line
+}
+
+// lines writes all lines, so that they add up to the order's total. It fails with a Fault.
+func (w *writer) lines(head map[string]any) error {
+	for i := range w.sale.Order.Lines {
+		l := &w.sale.Order.Lines[i]
+		if l.Qty <= 0 {
+			continue
+		}
+		p, err := w.goods(l)
+		if err == nil {
+			err = w.write(p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(w.items) == 0 {
+		return refused(codeState, "the order %s has no line that is to be sold", w.sale.Order.ID)
+	}
+	for i := range w.money.Charges {
+		p, err := w.charge(&w.money.Charges[i])
+		if err == nil {
+			err = w.write(p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := w.wholeDiscount(); err != nil {
+		return err
+	}
+	if w.taxSum > 0 {
+		if w.books.TaxItem == "" {
+			return refused(codeNoCharge, "books.tax_item is needed for the line of tax")
+		}
+		w.single(w.books.TaxItem, "Tax", w.taxSum)
+	}
+	if w.shipping > 0 {
+		head["shippingCost"] = w.in.number(w.shipping)
+		if w.books.ShipMethod != "" {
+			head["shipMethod"] = id{w.books.ShipMethod}
+		}
+	}
+	return w.round()
+}
+
+// goods is the piece of a line of the order.
+func (w *writer) goods(l *orders.Line) (p piece, err error) {
+	money := w.money.Of(l.Ref)
+	p = piece{ref: l.Ref, text: l.Title, qty: l.Qty}
+	if p.gross, err = w.gross(l, money); err != nil {
+		return p, err
+	}
+	if p.discount, p.tax, err = w.less(money.Discount, money.Tax); err != nil {
+		return p, err
+	}
+	if w.sale.Item != nil {
+		p.item = w.sale.Item(l)
+	}
+	if p.item == "" && l.Untracked != "" {
+		p.item = pick(w.books.Untracked, l.Untracked)
+	}
+	if p.item == "" {
+		return p, refused(codeNoItem, "%s has no item in the account",
+			strconv.Quote(first(l.SKU, l.Theirs, l.Title)))
+	}
+	if w.sale.Place != nil {
+		p.place = w.sale.Place(l)
+	}
+	if p.place == "" && l.Untracked == "" {
+		p.place = w.usual()
+	}
+	return p, nil
+}
+
+func first(texts ...string) string {
+	for _, t := range texts {
+		if t != "" {
+			return t
+		}
+	}
+	return ""
+}
+
+// gross is what a line costs before its discount.
+func (w *writer) gross(l *orders.Line, money orders.LineMoney) (cents, error) {
+	if money.Amount != "" {
+		return w.amount("the amount of a line", money.Amount)
+	}
+	unit, err := w.amount("the price of a line", l.Price)
+	if err != nil {
+		return 0, err
+	}
+	product := new(big.Int).Mul(big.NewInt(int64(unit)), big.NewInt(l.Qty))
+	if !product.IsInt64() || product.Int64() > maxCents {
+		return 0, refused(codePayload, "a line of %d units at %s is too much", l.Qty, l.Price)
+	}
+	return cents(product.Int64()), nil
+}
+
+// amount reads an amount that is not negative.
+func (w *writer) amount(what, text string) (cents, error) {
+	n, err := w.in.parse(text)
+	if err == nil && n < 0 {
+		err = fmt.Errorf("%s is negative", text)
+	}
+	if err != nil {
+		return 0, refused(codePayload, "%s: %v", what, err)
+	}
+	return n, nil
+}
+
+func (w *writer) less(discount, tax string) (d, t cents, err error) {
+	if d, err = w.amount("a discount", discount); err != nil {
+		return 0, 0, err
+	}
+	t, err = w.amount("a tax", tax)
+	return d, t, err
+}
+
+// charge is the piece of a charge. Shipping has a field of its own where it has no item.
+func (w *writer) charge(c *orders.Charge) (p piece, err error) {
+	p = piece{text: c.Title, qty: 1}
+	if p.gross, err = w.amount("a charge", c.Amount); err != nil {
+		return p, err
+	}
+	if p.discount, p.tax, err = w.less(c.Discount, c.Tax); err != nil {
+		return p, err
+	}
+	if c.Kind == "shipping" {
+		p.item = w.books.ShippingItem
+		p.field = p.item == ""
+		return p, nil
+	}
+	p.item = pick(w.books.Charges, c.Kind)
+	if p.item == "" && p.gross > 0 {
+		return p, refused(codeNoCharge, "the charge %q has no item in books.charges", c.Kind)
+	}
+	return p, nil
+}
+
+// write adds a piece: its line, that of its discount, and its tax.
+func (w *writer) write(p piece) error {
+	value := p.gross - p.discount
+	taxInside := w.money.TaxIncluded
+	switch {
+	case w.books.Tax == TaxGross && !taxInside:
+		value += p.tax
+	case w.books.Tax != TaxGross && taxInside:
+		value -= p.tax
+	}
+	w.slack += 3 // its price, its discount and its tax may each be rounded
+	if value < 0 {
+		return refused(codePayload, "%q has more discount and tax than it costs", first(p.ref, p.text))
+	}
+	if p.field {
+		w.shipping += value
+		w.sum += value
+		return w.tax(p.tax, value, "")
+	}
+	if p.ref == "" && value == 0 && p.discount == 0 {
+		return nil // a charge of nothing
+	}
+	apart := w.books.DiscountItem != "" && p.discount > 0
+	whole := value
+	if apart {
+		whole += p.discount
+	}
+	line := w.line(p, whole)
+	if w.books.Tax == SuiteTax && p.tax > 0 {
+		line.TaxRef = "hf" + strconv.Itoa(len(w.items)+1)
+	}
+	w.items, w.refs = append(w.items, line), append(w.refs, p.ref)
+	if apart {
+		w.single(w.books.DiscountItem, "Discount", -p.discount)
+	}
+	return w.tax(p.tax, value, line.TaxRef)
+}
+
+// line is the line of a piece. Where no rate of NetSuite's digits gives the amount again, the rate is
+// rounded down and the rest is left to the rounding line.
+func (w *writer) line(p piece, amount cents) orderLine {
+	rate, ok := w.in.rate(amount, p.qty)
+	if !ok {
+		unit := cents(int64(amount) / p.qty)
+		rest := amount - unit*cents(p.qty)
+		w.slack += rest
+		amount -= rest
+		rate = w.in.number(unit)
+	}
+	l := orderLine{Item: id{p.item}, Quantity: p.qty, Price: custom, Rate: rate,
+		Amount: w.in.number(amount), Description: cut(p.text)}
+	if p.place != "" {
+		l.Location = &id{p.place}
+	}
+	w.untaxed(&l)
+	w.sum += amount
+	return l
+}
+
+// single writes a line of one unit that stands for money alone.
+func (w *writer) single(item, text string, amount cents) {
+	l := orderLine{Item: id{item}, Quantity: 1, Price: custom, Rate: w.in.number(amount),
+		Amount: w.in.number(amount), Description: text}
+	w.untaxed(&l)
+	w.items, w.refs = append(w.items, l), append(w.refs, "")
+	w.sum += amount
+}
+
+// untaxed keeps NetSuite from adding tax by itself, where the tax is ours to write.
+func (w *writer) untaxed(l *orderLine) {
+	if w.books.Tax != SuiteTax && w.books.NoTax != "" {
+		l.TaxCode = &id{w.books.NoTax}
+	}
+}
+
+// tax books the tax of a piece that is worth basis without it.
+func (w *writer) tax(tax, basis cents, ref string) error {
+	if tax == 0 || w.books.Tax == TaxGross {
+		return nil // it is inside
+	}
+	if w.books.Tax == TaxLines {
+		w.taxSum += tax
+		return nil
+	}
+	if ref == "" {
+		return refused(codeNoCharge, "books.shipping_item is needed for the tax of shipping")
+	}
+	w.sum += tax
+	w.taxes = append(w.taxes, taxDetail{Ref: ref, Type: id{w.books.TaxType}, Code: id{w.books.TaxCode},
+		Basis: w.in.number(basis), Rate: percent(tax, basis), Amount: w.in.number(tax)})
+	return nil
+}
+
+// percent is a tax in percent of its basis, with four digits. It is for reading: the amount counts.
+func percent(tax, basis cents) json.Number {
+	if basis == 0 {
+		return "0"
+	}
+	n := roundHalfUp(new(big.Rat).SetFrac(new(big.Int).Mul(big.NewInt(int64(tax)),
+		big.NewInt(1_000_000)), big.NewInt(int64(basis))))
+	if !n.IsInt64() {
+		return "0"
+	}
+	return currency{digits: 4}.number(cents(n.Int64()))
+}
+
+// wholeDiscount writes what is taken off the order as a whole.
+func (w *writer) wholeDiscount() error {
+	d, err := w.amount("the discount of the order", w.money.Discount)
+	if err != nil || d == 0 {
+		return err
+	}
+	if w.books.DiscountItem == "" {
+		return refused(codeNoCharge, "books.discount_item is needed for a discount of a whole order")
+	}
+	w.slack++
+	w.single(w.books.DiscountItem, "Discount", -d)
+	return nil
+}
+
+// minSlack is what the total of any order may differ by through rounding, in cents.
+const minSlack = 5
+
+// round writes the line that makes the total the order's. What is more than rounding can be is refused:
+// it is a tax, a charge or a discount that nobody has told us of.
+func (w *writer) round() error {
+	o := w.sale.Order
+	if o.Total == "" {
+		return nil
+	}
+	total, err := w.amount("the total", o.Total)
+	if err != nil {
+		return err
+	}
+	missing := total - w.sum
+	if missing == 0 {
+		return nil
+	}
+	size := max(missing, -missing)
+	if size > max(w.slack, minSlack) && w.books.Difference != BookDifference {
+		return refused(codeTotal, "its parts add up to %s, and its total is %s",
+			w.in.number(w.sum), w.in.number(total))
+	}
+	if w.books.RoundingItem == "" {
+		return refused(codeNoCharge, "books.rounding_item is needed for %s", w.in.number(missing))
+	}
+	w.single(w.books.RoundingItem, "Rounding", missing)
+	w.rounding = string(w.in.number(missing))
+	return nil
+}
