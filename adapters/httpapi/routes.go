@@ -18,7 +18,7 @@ func routes() []*route {
 	for _, group := range [][]*route{definitionRoutes(), stockRoutes(), reservationRoutes(),
 		operationRoutes(), connectionRoutes(), flowRoutes(), routingRoutes(), traceRoutes(),
 		mappingRoutes(), orderRoutes(), taskRoutes(), exceptionRoutes(), publishingRoutes(),
-		hookRoutes()} {
+		outhookRoutes(), hookRoutes()} {
 		all = append(all, group...)
 	}
 	return all

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"holdfast/cmd/internal/flows"
@@ -41,6 +42,8 @@ type Config struct {
 	CheckpointBytes int64
 	// Alerts says who is told of exceptions.
 	Alerts flows.Alerts
+	// Private are the addresses that webhooks are sent to although they are not public.
+	Private []netip.Prefix
 	// Speed divides the intervals that wait for outside systems; 0 is 1. Only beside a simulator.
 	Speed int
 }

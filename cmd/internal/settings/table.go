@@ -30,6 +30,7 @@ const (
 	Mailbox                    // one mail address, without a name; empty for none
 	Mailboxes                  // mail addresses with commas between them; empty for none
 	Times                      // a whole number, 1 to 1,000
+	Prefixes                   // blocks of addresses with commas between them; empty for none
 )
 
 // Setting is one row of the table.
@@ -124,6 +125,9 @@ var table = []Setting{
 		Help: "user at the SMTP server; empty is no authentication"},
 	{Key: "alerts.mail.password", Kind: SecretID, Default: "", For: "serve",
 		Help: "that user's password, file:/path or env:NAME; sent over TLS or to this machine only"},
+	{Key: "webhooks.private", Kind: Prefixes, Default: "", For: "serve",
+		Help: "blocks of addresses such as 10.1.0.0/16 to which webhooks are sent although they are not " +
+			"public, with commas between them, or a list in the file; the same on every node"},
 	{Key: "sync.speed", Kind: Times, Default: "1", For: "serve",
 		Help: "divides the intervals that wait for outside systems; only beside a simulator"},
 	{Key: "server", Kind: URL, Default: "http://127.0.0.1:7480", For: "client",
