@@ -25,10 +25,17 @@ type Outhooks interface {
 
 // outhookBody is a document as it is sent. The members that GET adds are taken and not looked at.
 type outhookBody struct {
-	outhooks.Endpoint
-	Standing json.RawMessage `json:"standing"`
-	Version  json.RawMessage `json:"version"`
-	Index    json.RawMessage `json:"index"`
+	ID         string          `json:"id"`
+	URL        string          `json:"url"`
+	Events     []string        `json:"events"`
+	Connection string          `json:"connection"`
+	Channels   []string        `json:"channels"`
+	Secrets    []string        `json:"secrets"`
+	Mode       string          `json:"mode"`
+	Note       string          `json:"note"`
+	Standing   json.RawMessage `json:"standing"`
+	Version    json.RawMessage `json:"version"`
+	Index      json.RawMessage `json:"index"`
 }
 
 // outhookView is an endpoint as it is shown. Secrets are references, which are no secrets.
@@ -88,10 +95,11 @@ func putOuthook(c *call) error {
 	if err := pathSays("id", in.ID, id); err != nil {
 		return err
 	}
-	in.ID = id
 	ctx, cancel := c.waits()
 	defer cancel()
-	e, err := port.Save(ctx, in.Endpoint)
+	e, err := port.Save(ctx, outhooks.Endpoint{ID: id, URL: in.URL, Events: in.Events,
+		Connection: in.Connection, Channels: in.Channels, Secrets: in.Secrets, Mode: in.Mode,
+		Note: in.Note})
 	if err != nil {
 		return outhookProblem(err, true)
 	}
