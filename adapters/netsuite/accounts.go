@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"holdfast/adapters/connections"
+	"holdfast/adapters/records"
 )
 
 // Registry is what this package needs of the connections; *connections.Registry has it. It answers
@@ -19,8 +20,9 @@ type Registry interface {
 
 var _ Registry = (*connections.Registry)(nil)
 
-// Config is what the accounts work with. Registry and Now are required.
+// Config is what the accounts work with. Store, Registry and Now are required.
 type Config struct {
+	Store    records.Store
 	Registry Registry
 	Environ  func(string) (string, bool) // of the secrets; nil is the process's
 	HTTP     *http.Client                // nil: one for each account
@@ -50,7 +52,7 @@ type book struct {
 
 // NewAccounts returns the accounts of a node. It fails when something that is required is missing.
 func NewAccounts(cfg Config) (*Accounts, error) {
-	if cfg.Registry == nil || cfg.Now == nil {
+	if cfg.Store == nil || cfg.Registry == nil || cfg.Now == nil {
 		return nil, errors.New("netsuite: a port is missing")
 	}
 	if cfg.Logger == nil {

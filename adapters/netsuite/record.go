@@ -50,7 +50,8 @@ func (r Ref) path(kind string) (string, error) {
 }
 
 // Create makes a record and returns its internal id. It is sent once: a Fault with Unknown says that it
-// may be there all the same. [Client.Make] is for what must be there once.
+// may be there all the same. [Client.Make] is for what must be there once. It fails with a Fault, or
+// with ctx's error.
 func (c *Client) Create(ctx context.Context, flow, kind string, body any) (int64, error) {
 	a, err := c.do(ctx, call{flow: flow, name: kind + ".create", kind: once,
 		method: http.MethodPost, path: recordPath + kind, body: body})
@@ -132,7 +133,8 @@ func (c *Client) Upsert(ctx context.Context, flow, kind, externalID string, body
 }
 
 // Transform makes a record of another one, such as an itemFulfillment of a salesOrder, and returns its
-// internal id. It is sent once: a Fault with Unknown says that it may be there all the same.
+// internal id. It is sent once: a Fault with Unknown says that it may be there all the same. It fails
+// with a Fault, or with ctx's error.
 func (c *Client) Transform(ctx context.Context, flow string, from Transformed, body any) (int64, error) {
 	path := recordPath + from.Kind + "/" + strconv.FormatInt(from.ID, 10) + "/!transform/" + from.To
 	a, err := c.do(ctx, call{flow: flow, name: from.Kind + ".transform." + from.To, kind: once,

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"holdfast/adapters/connections"
+	"holdfast/adapters/records/recordstest"
 )
 
 func document() connections.Connection {
@@ -70,7 +71,7 @@ func TestConnectionsToOneAccountShareItsLimit(t *testing.T) {
 		}
 		reg[id] = connections.Entry{Connection: d, Version: 1}
 	}
-	all, err := NewAccounts(Config{Registry: reg, Now: time.Now})
+	all, err := NewAccounts(Config{Store: recordstest.New(recordstest.Options{}), Registry: reg, Now: time.Now})
 	require.NoError(t, err)
 	a, err := all.book("a")
 	require.NoError(t, err)
