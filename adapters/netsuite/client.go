@@ -315,15 +315,19 @@ func (c *Client) once(ctx context.Context, k *call, body []byte) (a answer, used
 	for name, value := range k.headers {
 		req.Header.Set(name, value)
 	}
-	if used, err = c.signer.sign(ctx, req); err != nil { // asks for no place: it is no call of a record
+	// A token that must be got is waited for without a place. After the wait for the place it is looked at
+	// again: it may have been renewed, and the legacy signature has a time in it.
+	if _, err = c.signer.sign(ctx, req); err != nil {
 		return a, "", err
 	}
 	mine, err := c.cfg.limit.take(ctx, k.flow)
 	if err != nil {
-		return a, used, err
+		return a, "", err
 	}
 	begun := c.cfg.Now()
-	a, err = c.send(req, k)
+	if used, err = c.signer.sign(ctx, req); err == nil {
+		a, err = c.send(req, k)
+	}
 	var f *Fault
 	mine.give(errors.As(err, &f) && f.code == codeThrottled)
 	c.log(ctx, k, a.status, c.cfg.Now().Sub(begun), f)

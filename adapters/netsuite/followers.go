@@ -12,10 +12,17 @@ import (
 type OpenLine struct {
 	Line      int64  // orderLine
 	Item      string // id
+	Type      string // itemType, such as InvtPart; empty: not known
 	Location  string // id; empty: the document's
 	Quantity  int64
 	Remaining int64 // units that nothing was made of yet
 	Closed    bool
+}
+
+// leaves reports whether a line is of goods that leave: a line of tax, of a charge or of a discount is not
+// one of a fulfilment, and NetSuite refuses a body that names it there.
+func (l *OpenLine) leaves() bool {
+	return slices.Contains([]string{"", "InvtPart", "Assembly", "Kit"}, l.Type)
 }
 
 // Match finds the lines of a document again that a bill has written: of each ref, its line there. A line
@@ -48,9 +55,9 @@ type Units struct {
 	Qty      int64
 }
 
-// Package is what is told of a package that has left.
+// Package is what is told of a package that has left, or what of it has left from one location.
 type Package struct {
-	ExternalID string // of the first part; see [Fulfilments]
+	ExternalID string
 	Tracking   string
 	At         time.Time
 	Units      []Units
@@ -71,65 +78,62 @@ type transformLine struct {
 // shipped is the status of a fulfilment that has left: A picked, B packed, C shipped.
 const shipped = "C"
 
-// Fulfilments makes the item fulfilments of a package of a sales order: one for each location, because
-// NetSuite takes no other. Each lists every open line, those that are not in it as not to be fulfilled:
-// a line that is left out is fulfilled whole. The location of the first line has the package's external
-// id; those behind it add their location to it.
-//
-// It fails with a Fault: wrong-state when more is shipped than is open, unknown-location when a line has
-// none.
-func Fulfilments(order int64, open []OpenLine, p Package) ([]Document, error) {
-	byLine := make(map[int64]OpenLine, len(open))
-	for _, l := range open {
-		byLine[l.Line] = l
-	}
-	var places []string
-	parts := make(map[string]map[int64]int64) // location → line → units
+// ByLocation parts a package by where its units have left from, in the order in which they are named:
+// NetSuite takes one location for a fulfilment. The external id of each part has its location. lines are
+// all of the order, closed and fulfilled ones too, so that a package is parted alike before and after one
+// of its parts was made. It fails with a Fault: wrong-state when a line is not there, unknown-location when
+// one has none.
+func (p Package) ByLocation(lines []OpenLine) ([]Package, error) {
+	var parts []Package
 	for _, u := range p.Units {
-		l, ok := byLine[u.Line]
-		place := first(u.Location, l.Location)
-		switch {
-		case !ok || l.Closed:
-			return nil, refused(codeState, "line %d of sales order %d is closed or gone", u.Line, order)
-		case place == "":
-			return nil, refused(codeNoLocation, "line %d of sales order %d has no location", u.Line, order)
-		case parts[place] == nil:
-			parts[place] = make(map[int64]int64)
-			places = append(places, place)
+		k := slices.IndexFunc(lines, func(l OpenLine) bool { return l.Line == u.Line })
+		if k < 0 {
+			return nil, refused(codeState, "line %d is not in the sales order", u.Line)
 		}
-		parts[place][u.Line] += u.Qty
-		if l.Remaining -= u.Qty; l.Remaining < 0 {
-			return nil, refused(codeState, "line %d of sales order %d has fewer units open than left",
-				u.Line, order)
+		if u.Location = first(u.Location, lines[k].Location); u.Location == "" {
+			return nil, refused(codeNoLocation, "line %d of the sales order has no location", u.Line)
 		}
-		byLine[u.Line] = l
+		i := slices.IndexFunc(parts, func(part Package) bool {
+			return part.Units[0].Location == u.Location
+		})
+		if i < 0 {
+			i = len(parts)
+			parts = append(parts, Package{ExternalID: p.ExternalID + "-l" + u.Location,
+				Tracking: p.Tracking, At: p.At})
+		}
+		parts[i].Units = append(parts[i].Units, u)
 	}
-	var all []Document
-	for i, place := range places {
-		body := map[string]any{"shipStatus": id{shipped}, "tranDate": p.At.Format(time.DateOnly),
-			"item": map[string]any{"items": fulfilled(open, parts[place], place)}}
-		if p.Tracking != "" {
-			body["package"] = map[string]any{"items": []map[string]any{
-				{"packageTrackingNumber": p.Tracking, "packageWeight": json.Number("0.1")}}}
-		}
-		external := p.ExternalID
-		if i > 0 {
-			external += "-l" + place
-		}
-		all = append(all, Document{Kind: ItemFulfillment, ExternalID: external, Body: body,
-			From: &Transformed{Kind: SalesOrder, ID: order, To: ItemFulfillment}})
+	return parts, nil
+}
+
+// FulfilmentOf makes the item fulfilment of a sales order of one part of a package. It lists every line
+// that is open now, those that are not in it as not to be fulfilled: a line that is left out may be
+// fulfilled whole. So the lines are read before each part, and a part is looked for before it is made
+// again. It fails with a Fault of the code wrong-state when more has left than is open.
+func FulfilmentOf(order int64, now []OpenLine, part Package) (Document, error) {
+	units, err := unitsOf(now, part.Units, func(l OpenLine) int64 { return l.Remaining })
+	if err != nil {
+		return Document{}, err
 	}
-	return all, nil
+	body := map[string]any{"shipStatus": id{shipped}, "tranDate": part.At.Format(time.DateOnly),
+		"item": map[string]any{"items": fulfilled(now, units, part.Units[0].Location)}}
+	if part.Tracking != "" {
+		body["package"] = map[string]any{"items": []map[string]any{
+			{"packageTrackingNumber": part.Tracking, "packageWeight": json.Number("0.1")}}}
+	}
+	return Document{Kind: ItemFulfillment, ExternalID: part.ExternalID, Body: body,
+		From: &Transformed{Kind: SalesOrder, ID: order, To: ItemFulfillment}}, nil
 }
 
 func fulfilled(open []OpenLine, units map[int64]int64, place string) []transformLine {
 	var lines []transformLine
 	for _, l := range open {
-		if l.Closed || l.Remaining <= 0 {
+		n := units[l.Line]
+		if l.Closed || l.Remaining <= 0 || n == 0 && !l.leaves() {
 			continue
 		}
 		t := transformLine{OrderLine: l.Line, Location: &id{place}, Receive: new(bool)}
-		if n := units[l.Line]; n > 0 {
+		if n > 0 {
 			*t.Receive = true
 			t.Quantity = &n
 		} else if l.Location != "" {
@@ -160,8 +164,8 @@ type Coming struct {
 	Units      []Units
 }
 
-// ReturnOf makes the return authorisation of a sales order. Lines that do not come back are listed with
-// no units, and closed: left out, they would be expected whole. It fails with a Fault of the code
+// ReturnOf makes the return authorisation of a sales order. Lines that do not come back are listed
+// as closed: left out, they would be expected whole, and refunded. It fails with a Fault of the code
 // wrong-state when a line is not in the order.
 func ReturnOf(order int64, lines []OpenLine, c Coming) (Document, error) {
 	units, err := unitsOf(lines, c.Units, func(l OpenLine) int64 { return l.Quantity })
@@ -173,7 +177,7 @@ func ReturnOf(order int64, lines []OpenLine, c Coming) (Document, error) {
 		n := units[l.Line]
 		t := transformLine{OrderLine: l.Line, Quantity: &n}
 		if n == 0 {
-			t.Closed = yes()
+			t.Quantity, t.Closed = nil, yes() // no quantity of nothing is taken
 		}
 		items = append(items, t)
 	}
@@ -199,10 +203,10 @@ func ReceiptOf(authorisation int64, lines []OpenLine, a Arrived) (Document, erro
 	}
 	var items []transformLine
 	for _, l := range lines {
-		if l.Closed || l.Remaining <= 0 {
+		n := units[l.Line]
+		if l.Closed || l.Remaining <= 0 || n == 0 && !l.leaves() {
 			continue
 		}
-		n := units[l.Line]
 		t := transformLine{OrderLine: l.Line, Receive: new(bool)}
 		if n > 0 {
 			t.Receive, t.Quantity, t.Restock = yes(), &n, &a.Restock

@@ -15,7 +15,8 @@ func order7() []OpenLine {
 	return []OpenLine{{Line: 1, Item: "11", Location: "6", Quantity: 3, Remaining: 3},
 		{Line: 4, Item: "12", Location: "8", Quantity: 2, Remaining: 2},
 		{Line: 5, Item: "13", Location: "6", Quantity: 1, Remaining: 0},
-		{Line: 9, Item: "14", Quantity: 1, Remaining: 1, Closed: true}}
+		{Line: 9, Item: "14", Quantity: 1, Remaining: 1, Closed: true},
+		{Line: 12, Item: "15", Type: "OthCharge", Quantity: 1, Remaining: 1}}
 }
 
 func jsonOf(t *testing.T, v any) string {
@@ -27,35 +28,41 @@ func jsonOf(t *testing.T, v any) string {
 
 func TestOneFulfilmentForEachLocation(t *testing.T) {
 	t.Parallel()
-	all, err := Fulfilments(7, order7(), Package{ExternalID: "hfif-7-a", Tracking: "1Z", At: monday,
-		Units: []Units{{Line: 1, Qty: 2}, {Line: 4, Qty: 1}, {Line: 4, Qty: 1}}})
+	p := Package{ExternalID: "hfif-7-a", Tracking: "1Z", At: monday,
+		Units: []Units{{Line: 1, Qty: 2}, {Line: 4, Qty: 1}, {Line: 4, Qty: 1}}}
+	parts, err := p.ByLocation(order7())
 	require.NoError(t, err)
-	require.Len(t, all, 2)
-	require.Equal(t, "hfif-7-a", all[0].ExternalID)
-	require.Equal(t, "hfif-7-a-l8", all[1].ExternalID)
-	require.Equal(t, &Transformed{SalesOrder, 7, ItemFulfillment}, all[0].From)
+	require.Len(t, parts, 2)
+	require.Equal(t, []string{"hfif-7-a-l6", "hfif-7-a-l8"}, []string{parts[0].ExternalID, parts[1].ExternalID})
+	d, err := FulfilmentOf(7, order7(), parts[0])
+	require.NoError(t, err)
+	require.Equal(t, &Transformed{Kind: SalesOrder, ID: 7, To: ItemFulfillment}, d.From)
 	require.JSONEq(t, `{"shipStatus":{"id":"C"},"tranDate":"2026-11-23",
 		"package":{"items":[{"packageTrackingNumber":"1Z","packageWeight":0.1}]},
 		"item":{"items":[{"orderLine":1,"quantity":2,"location":{"id":"6"},"itemReceive":true},
-			{"orderLine":4,"location":{"id":"8"},"itemReceive":false}]}}`, jsonOf(t, all[0].Body))
+			{"orderLine":4,"location":{"id":"8"},"itemReceive":false}]}}`, jsonOf(t, d.Body))
+
+	after := order7() // the first part was made
+	after[0].Remaining = 1
+	again, err := p.ByLocation(after)
+	require.NoError(t, err)
+	require.Equal(t, parts, again, "parted alike")
+	d, err = FulfilmentOf(7, after, parts[1])
+	require.NoError(t, err)
 	require.JSONEq(t, `[{"orderLine":1,"location":{"id":"6"},"itemReceive":false},
 			{"orderLine":4,"quantity":2,"location":{"id":"8"},"itemReceive":true}]`,
-		jsonOf(t, all[1].Body["item"].(map[string]any)["items"]))
+		jsonOf(t, d.Body["item"].(map[string]any)["items"]))
 }
 
 func TestFulfilmentsThatCannotBe(t *testing.T) {
 	t.Parallel()
-	for code, units := range map[string][]Units{codeState: {{Line: 1, Qty: 2}, {Line: 1, Qty: 2}}} {
-		_, err := Fulfilments(7, order7(), Package{Units: units})
-		require.Equal(t, code, codeOf(err))
+	for _, units := range [][]Units{{{Line: 1, Qty: 2}, {Line: 1, Qty: 2}}, {{Line: 9, Qty: 1}}, {{Line: 5, Qty: 1}}} {
+		_, err := FulfilmentOf(7, order7(), Package{Units: units})
+		require.Equal(t, codeState, codeOf(err), "%v", units)
 	}
-	for _, line := range []int64{2, 9, 5} {
-		_, err := Fulfilments(7, order7(), Package{Units: []Units{{Line: line, Qty: 1}}})
-		require.Equal(t, codeState, codeOf(err), "line %d", line)
-	}
-	open := order7()
-	open[0].Location = ""
-	_, err := Fulfilments(7, open, Package{Units: []Units{{Line: 1, Qty: 1}}})
+	_, err := Package{Units: []Units{{Line: 2, Qty: 1}}}.ByLocation(order7())
+	require.Equal(t, codeState, codeOf(err))
+	_, err = Package{Units: []Units{{Line: 9, Qty: 1}}}.ByLocation(order7())
 	require.Equal(t, codeNoLocation, codeOf(err))
 }
 
@@ -63,9 +70,9 @@ func TestClosingListsWhatIsOpen(t *testing.T) {
 	t.Parallel()
 	body, ok := Closed(order7())
 	require.True(t, ok)
-	require.JSONEq(t, `{"item":{"items":[{"line":1,"isClosed":true},{"line":4,"isClosed":true},{"line":5,"isClosed":true}]}}`,
+	require.JSONEq(t, `{"item":{"items":[{"line":1,"isClosed":true},{"line":4,"isClosed":true},{"line":5,"isClosed":true},{"line":12,"isClosed":true}]}}`,
 		jsonOf(t, body))
-	_, ok = Closed(order7()[3:])
+	_, ok = Closed(order7()[3:4])
 	require.False(t, ok)
 }
 
@@ -75,8 +82,8 @@ func TestReturnsAndReceiptsListEveryLine(t *testing.T) {
 	d, err := ReturnOf(7, order7()[:2], c)
 	require.NoError(t, err)
 	require.JSONEq(t, `{"tranDate":"2026-11-23","memo":"r","orderStatus":{"id":"B"},"item":{"items":[
-		{"orderLine":1,"quantity":2},{"orderLine":4,"quantity":0,"isClosed":true}]}}`, jsonOf(t, d.Body))
-	require.Equal(t, &Transformed{SalesOrder, 7, ReturnAuthorization}, d.From)
+		{"orderLine":1,"quantity":2},{"orderLine":4,"isClosed":true}]}}`, jsonOf(t, d.Body))
+	require.Equal(t, &Transformed{Kind: SalesOrder, ID: 7, To: ReturnAuthorization}, d.From)
 	c.Units[0].Qty = 4
 	_, err = ReturnOf(7, order7(), c)
 	require.Equal(t, codeState, codeOf(err))
@@ -97,7 +104,7 @@ func TestRefundsFollowTheBilling(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, CreditMemo, d.Kind)
 	require.Equal(t, "hfcm-shop_3a1", d.ExternalID)
-	require.Equal(t, &Transformed{ReturnAuthorization, 8, CreditMemo}, d.From)
+	require.Equal(t, &Transformed{ReturnAuthorization, 8, CreditMemo, []string{"item"}}, d.From)
 	require.JSONEq(t, `[{"orderLine":1,"quantity":3,"rate":6.66666667,"amount":20.00},
 		{"item":{"id":"104"},"quantity":1,"price":{"id":"-1"},"rate":5.00,"amount":5.00,"description":"Refund","taxCode":{"id":"-8"}}]`,
 		jsonOf(t, d.Body["item"].(map[string]any)["items"]))

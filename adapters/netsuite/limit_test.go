@@ -3,6 +3,7 @@ package netsuite
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +15,7 @@ import (
 type taker struct {
 	t     *testing.T
 	l     *limit
+	mu    sync.Mutex
 	order []string
 	held  []place
 }
@@ -25,6 +27,8 @@ func (w *taker) ask(flow string, n int) {
 			if err != nil {
 				return
 			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.order = append(w.order, fmt.Sprint(flow, i))
 			w.held = append(w.held, p)
 		}()
@@ -142,20 +146,22 @@ func TestFourCallsAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const each = 300 * time.Millisecond
 		l := newLimit(4, time.Now)
-		begun, done, most := time.Now(), make(chan struct{}, 400), 0
+		begun, done, most := time.Now(), make(chan int, 400), 0
 		for range 400 {
 			go func() {
 				p, err := l.take(t.Context(), "orders")
-				if err == nil {
-					most = max(most, l.view().InFlight)
-					time.Sleep(each)
-					p.give(false)
+				if err != nil {
+					done <- -1
+					return
 				}
-				done <- struct{}{}
+				seen := l.view().InFlight
+				time.Sleep(each)
+				p.give(false)
+				done <- seen
 			}()
 		}
 		for range 400 {
-			<-done
+			most = max(most, <-done)
 		}
 		require.Equal(t, 4, most)
 		rate := 400 / time.Since(begun).Seconds()

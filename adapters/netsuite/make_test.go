@@ -74,7 +74,7 @@ func TestATransformIsMadeOnceToo(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, timedOut, isThere)
 	made, err := clientOf(t, f, newClock()).Make(t.Context(), "fulfilments", Document{Kind: ItemFulfillment,
-		ExternalID: "hfif-1", Body: map[string]any{}, From: &Transformed{SalesOrder, 5, ItemFulfillment}}, false)
+		ExternalID: "hfif-1", Body: map[string]any{}, From: &Transformed{Kind: SalesOrder, ID: 5, To: ItemFulfillment}}, false)
 	require.NoError(t, err)
 	require.Equal(t, Made{77, true}, made)
 	require.Equal(t, "/services/rest/record/v1/salesOrder/5/!transform/itemFulfillment", f.all()[0].path)

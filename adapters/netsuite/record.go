@@ -138,7 +138,7 @@ func (c *Client) Upsert(ctx context.Context, flow, kind, externalID string, body
 func (c *Client) Transform(ctx context.Context, flow string, from Transformed, body any) (int64, error) {
 	path := recordPath + from.Kind + "/" + strconv.FormatInt(from.ID, 10) + "/!transform/" + from.To
 	a, err := c.do(ctx, call{flow: flow, name: from.Kind + ".transform." + from.To, kind: once,
-		method: http.MethodPost, path: path, body: body})
+		method: http.MethodPost, path: path, query: replaced(from.Replace), body: body})
 	if err != nil {
 		return 0, err
 	}
@@ -150,6 +150,9 @@ type Transformed struct {
 	Kind string
 	ID   int64
 	To   string
+	// Replace are sublists of which the body is all ◊: without it NetSuite adds the lines that it would
+	// have taken by itself.
+	Replace []string
 }
 
 // Delete deletes a record. One that is not there is no failure: it may have been deleted by a try whose

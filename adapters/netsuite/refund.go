@@ -80,7 +80,7 @@ func (b Books) RefundOf(r Refund, billed Billed) (Document, error) {
 	d.Body = map[string]any{"tranDate": r.At.Format(time.DateOnly),
 		"item": map[string]any{"items": items}}
 	if r.Of != 0 {
-		d.From = &Transformed{Kind: ReturnAuthorization, ID: r.Of, To: d.Kind}
+		d.From = &Transformed{Kind: ReturnAuthorization, ID: r.Of, To: d.Kind, Replace: []string{"item"}}
 		return d, nil
 	}
 	d.Body["entity"] = id{r.Entity}
