@@ -41,33 +41,21 @@ type piece struct {
 
 // lines writes all lines, so that they add up to the order's total. It fails with a Fault.
 func (w *writer) lines(head map[string]any) error {
-	for i := range w.sale.Order.Lines {
-		l := &w.sale.Order.Lines[i]
-		if l.Qty <= 0 {
-			continue
-		}
-		p, err := w.goods(l)
-		if err == nil {
-			err = w.write(p)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if len(w.items) == 0 {
-		return refused(codeState, "the order %s has no line that is to be sold", w.sale.Order.ID)
-	}
-	for i := range w.money.Charges {
-		p, err := w.charge(&w.money.Charges[i])
-		if err == nil {
-			err = w.write(p)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if err := w.wholeDiscount(); err != nil {
+	pieces, err := w.pieces()
+	if err != nil {
 		return err
+	}
+	apart, err := w.shareOut(pieces)
+	if err != nil {
+		return err
+	}
+	for _, p := range pieces {
+		if err := w.write(p); err != nil {
+			return err
+		}
+	}
+	if apart > 0 {
+		w.single(w.books.DiscountItem, "Discount", -apart)
 	}
 	if w.taxSum > 0 {
 		if w.books.TaxItem == "" {
@@ -82,6 +70,93 @@ func (w *writer) lines(head map[string]any) error {
 		}
 	}
 	return w.round()
+}
+
+// pieces are the lines that are to be sold, and the charges.
+func (w *writer) pieces() ([]piece, error) {
+	var all []piece
+	for i := range w.sale.Order.Lines {
+		l := &w.sale.Order.Lines[i]
+		if l.Qty <= 0 {
+			continue
+		}
+		p, err := w.goods(l)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	if len(all) == 0 {
+		return nil, refused(codeState, "the order %s has no line that is to be sold", w.sale.Order.ID)
+	}
+	for i := range w.money.Charges {
+		p, err := w.charge(&w.money.Charges[i])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, p)
+	}
+	return all, nil
+}
+
+// shareOut gives the pieces their part of what the order has as a whole: tax always, because it belongs
+// to what is taxed; a discount where it has no item of its own, else it is returned. The parts are in
+// proportion to what the pieces cost, and add up to the cent.
+func (w *writer) shareOut(all []piece) (apart cents, err error) {
+	discount, tax, err := w.less(w.money.Discount, w.money.Tax)
+	if err != nil {
+		return 0, err
+	}
+	w.slack += 2
+	weights := make([]cents, len(all))
+	for i, p := range all {
+		weights[i] = max(p.gross-p.discount, 0)
+	}
+	if w.books.DiscountItem != "" {
+		apart = discount
+	} else if discount > 0 {
+		parts, ok := shares(discount, weights)
+		if !ok {
+			return 0, refused(codePayload, "the order has more discount than it costs")
+		}
+		for i := range all {
+			all[i].discount += parts[i]
+			weights[i] -= parts[i]
+		}
+	}
+	if tax == 0 {
+		return apart, nil
+	}
+	parts, ok := shares(tax, weights)
+	if !ok {
+		return 0, refused(codePayload, "the order has more tax than it costs")
+	}
+	for i := range all {
+		all[i].tax += parts[i]
+	}
+	return apart, nil
+}
+
+// shares parts a sum in proportion to weights, rounded so that the parts add up to it and none is more
+// than one over its fair part. ok is false when the sum is more than all weights: then a part would be
+// more than what it is of.
+func shares(sum cents, weights []cents) (parts []cents, ok bool) {
+	var total, seen, given cents
+	for _, w := range weights {
+		total += w
+	}
+	if sum > total {
+		return nil, false
+	}
+	parts = make([]cents, len(weights))
+	for i, w := range weights {
+		seen += w
+		// What is due up to here, less what was given: the error of one never adds to that of the next.
+		due := new(big.Int).Mul(big.NewInt(int64(sum)), big.NewInt(int64(seen)))
+		parts[i] = cents(due.Quo(due, big.NewInt(int64(max(total, 1)))).Int64()) - given
+		given += parts[i]
+	}
+	return parts, true
 }
 
 // goods is the piece of a line of the order.
@@ -283,20 +358,6 @@ func percent(tax, basis cents) json.Number {
 		return "0"
 	}
 	return currency{digits: 4}.number(cents(n.Int64()))
-}
-
-// wholeDiscount writes what is taken off the order as a whole.
-func (w *writer) wholeDiscount() error {
-	d, err := w.amount("the discount of the order", w.money.Discount)
-	if err != nil || d == 0 {
-		return err
-	}
-	if w.books.DiscountItem == "" {
-		return refused(codeNoCharge, "books.discount_item is needed for a discount of a whole order")
-	}
-	w.slack++
-	w.single(w.books.DiscountItem, "Discount", -d)
-	return nil
 }
 
 // minSlack is what the total of any order may differ by through rounding, in cents.

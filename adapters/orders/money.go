@@ -12,6 +12,8 @@ type Money struct {
 	Charges     []Charge    `json:"charges,omitempty"`
 	// Discount is taken off the order as a whole: it is in no line's and in no charge's.
 	Discount string `json:"discount,omitempty"`
+	// Tax is of the order as a whole: it is in no line's and in no charge's.
+	Tax string `json:"tax,omitempty"`
 }
 
 // LineMoney is what a line, of all its units now, has beside its price.
