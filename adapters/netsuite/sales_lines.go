@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 
 	"holdfast/adapters/orders"
@@ -25,6 +26,8 @@ type writer struct {
 	slack    cents // by how much rounding may explain that it is not the order's total
 	shipping cents // in the field shippingCost
 	rounding string
+
+	goodsCount int // pieces that are lines of the order; charges come behind them
 }
 
 // custom is the price level Custom: without it NetSuite takes its own price over ours.
@@ -89,6 +92,7 @@ func (w *writer) pieces() ([]piece, error) {
 	if len(all) == 0 {
 		return nil, refused(codeState, "the order %s has no line that is to be sold", w.sale.Order.ID)
 	}
+	w.goodsCount = len(all)
 	for i := range w.money.Charges {
 		p, err := w.charge(&w.money.Charges[i])
 		if err != nil {
@@ -112,10 +116,19 @@ func (w *writer) shareOut(all []piece) (apart cents, err error) {
 	for i, p := range all {
 		weights[i] = max(p.gross-p.discount, 0)
 	}
+	if w.money.Subtotal != "" {
+		if discount, err = w.hidden(all); err != nil {
+			return 0, err
+		}
+	}
 	if w.books.DiscountItem != "" {
 		apart = discount
 	} else if discount > 0 {
-		parts, ok := shares(discount, weights)
+		of := weights
+		if w.money.Subtotal != "" { // of the lines alone
+			of = append(slices.Clone(weights[:w.goodsCount]), make([]cents, len(all)-w.goodsCount)...)
+		}
+		parts, ok := shares(discount, of)
 		if !ok {
 			return 0, refused(codePayload, "the order has more discount than it costs")
 		}
@@ -135,6 +148,20 @@ func (w *writer) shareOut(all []piece) (apart cents, err error) {
 		all[i].tax += parts[i]
 	}
 	return apart, nil
+}
+
+// hidden is the discount of the lines together, of a home that tells what they cost behind it. A line that
+// costs more than its price, by a cent of rounding, is no discount.
+func (w *writer) hidden(all []piece) (cents, error) {
+	subtotal, err := w.amount("the subtotal", w.money.Subtotal)
+	if err != nil {
+		return 0, err
+	}
+	var gross cents
+	for _, p := range all[:w.goodsCount] {
+		gross += p.gross - p.discount
+	}
+	return max(gross-subtotal, 0), nil
 }
 
 // shares parts a sum in proportion to weights, rounded so that the parts add up to it and none is more

@@ -186,6 +186,28 @@ func TestTotalsAlwaysMatchToTheCent(t *testing.T) {
 	require.Positive(t, rounded, "the orders did need rounding")
 }
 
+// TestASubtotalHidesItsDiscounts is an order as a shop tells it: what its lines cost in the end, one tax.
+func TestASubtotalHidesItsDiscounts(t *testing.T) {
+	t.Parallel()
+	for _, item := range []string{"", "101"} {
+		for _, tax := range []string{TaxLines, SuiteTax, TaxGross} {
+			for _, inside := range []bool{false, true} {
+				b, o := books(), plainOrder()
+				b.DiscountItem, b.Tax = item, tax
+				o.Lines = append(o.Lines, orders.Line{Ref: "2", SKU: "B", Price: "0.01", Qty: 1})
+				o.Money.TaxIncluded, o.Money.Subtotal, o.Money.Tax = inside, "29.98", "7.00"
+				if o.Total = "42.98"; inside {
+					o.Total = "35.98"
+				}
+				bill, _, err := b.OrderBill(saleOf(o))
+				require.NoError(t, err)
+				require.Equal(t, o.Total, adds(t, 2, &bill).FloatString(2))
+				require.Empty(t, bill.Rounding)
+			}
+		}
+	}
+}
+
 func plainOrder() *orders.Order {
 	return &orders.Order{ID: "shopify:shop:5551", Channel: "web", Home: orders.External{System: "shop", ID: "5551"},
 		Name: "#1001", Currency: "USD", Total: "45.98", CreatedAt: time.Date(2026, 11, 23, 23, 30, 0, 0, time.UTC),

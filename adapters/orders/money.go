@@ -12,6 +12,9 @@ type Money struct {
 	Charges     []Charge    `json:"charges,omitempty"`
 	// Discount is taken off the order as a whole: it is in no line's and in no charge's.
 	Discount string `json:"discount,omitempty"`
+	// Subtotal is what all lines cost behind every discount: a home that tells it tells neither Discount
+	// nor those of the lines.
+	Subtotal string `json:"subtotal,omitempty"`
 	// Tax is of the order as a whole: it is in no line's and in no charge's.
 	Tax string `json:"tax,omitempty"`
 }
