@@ -38,6 +38,8 @@ type Config struct {
 	// none, and those calls are not found.
 	Tasks      Tasks
 	Exceptions Exceptions
+	// Outhooks keeps the webhooks that are sent. Default: none, and those calls are not found.
+	Outhooks Outhooks
 	// Publishing shows and shapes what channels are told. Default: none, and those calls are not found.
 	Publishing Publishing
 	// Answers keeps what calls of the sync core were answered under an Idempotency-Key. Default: none is

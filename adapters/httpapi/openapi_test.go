@@ -124,6 +124,8 @@ func TestDocumentedBodiesAreTheDecoded(t *testing.T) {
 	check("ExceptionResolveInput", shapeless[resolveBody]())
 	check("ExceptionBulkInput", shapeless[bulkBody]())
 	check("ExceptionFilter", shapeless[filterBody]())
+	check("WebhookInput", shapeless[outhookBody]())
+	check("WebhookReplayInput", shapeless[replayBody]())
 	check("RepairInput", shapeless[repairBody]())
 	check("CordInput", shapeless[cordBody]())
 	check("PublishRulesInput", shapeless[publishRulesBody]())

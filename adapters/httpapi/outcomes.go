@@ -63,6 +63,8 @@ var outcomeRows = []outcome{
 	{"unknown-order", 404, "The order is not known", remembered},
 	{"unknown-task", 404, "The task is not known", remembered},
 	{"unknown-exception", 404, "The exception is not known", remembered},
+	{"unknown-webhook", 404, "The webhook is not known", remembered},
+	{"unknown-delivery", 404, "The webhook has had no such message", remembered},
 	{"unknown-slot", 404, "The slot is not known", remembered},
 	{"unknown-member", 404, "No member has that name", nothing},
 	{codeMethod, 405, "The call does not know this method", nothing},

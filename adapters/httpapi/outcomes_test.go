@@ -14,7 +14,8 @@ import (
 var seamCodes = []string{"no-leader", "overloaded", "disk-full", "outcome-unknown", "events-gone",
 	"too-far", "too-large", "invalid", "unknown-member", "member-exists", "last-voter",
 	"majority-at-risk", "member-behind", "member-healthy", "unknown-mapping", "unknown-order",
-	"version-conflict", "unknown-task", "unknown-exception", "unknown-slot"}
+	"version-conflict", "unknown-task", "unknown-exception", "unknown-slot", "unknown-webhook",
+	"unknown-delivery"}
 
 // contractCodes are the statuses that the contract lists for clients to tell apart.
 var contractCodes = map[string]int{

@@ -20,7 +20,8 @@ func routes() []*route {
 		all = append(all, group...)
 	}
 	for _, group := range [][]*route{connectionRoutes(), flowRoutes(), routingRoutes(),
-		mappingRoutes(), orderRoutes(), taskRoutes(), exceptionRoutes(), publishingRoutes()} {
+		mappingRoutes(), orderRoutes(), taskRoutes(), exceptionRoutes(), publishingRoutes(),
+		outhookRoutes()} {
 		for _, r := range group {
 			r.kept = r.write
 		}

@@ -84,6 +84,7 @@ type draft struct {
 	alone  bool                 // the stock stays as it is: a person must look first
 	naming bool                 // the reporter says what it calls packages that it was told of, whole or not
 	tasks  []outbox.Task
+	heard  []Happening                 // that listeners are told of
 	said   []queued                    // tasks of this draft, so that none is queued twice
 	mapped map[mapping.Ref]mapping.Row // what only the store knew; empty: not even that
 	unsure bool                        // units are counted at a location that is only a guess

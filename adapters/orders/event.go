@@ -217,6 +217,8 @@ func (d *draft) say(e Event, part string, more map[string]any) {
 	if !d.o.Announced {
 		return
 	}
+	d.heard = append(d.heard, Happening{Event: e, Order: d.o.ID, Channel: d.o.Channel, By: d.by,
+		Part: part, More: more, At: d.now, Version: d.old, Nth: len(d.heard)})
 	for i := range rules {
 		r := &rules[i]
 		if r.event != e || r.home != "" && r.home != d.home.Kind {
@@ -297,6 +299,14 @@ func (d *draft) queue() error {
 			_, err = outbox.Ensure(d.ctx, d.b.Store, &d.tx, t)
 		}
 		if err != nil {
+			return err
+		}
+	}
+	for _, h := range d.heard {
+		if d.b.Listeners == nil {
+			break
+		}
+		if err := d.b.Listeners.Tell(d.ctx, &d.tx, h); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,7 @@ type Order struct {
 	Keep        string           `json:"keep,omitempty"`   // why cancelled units stay promised
 	Currency    string           `json:"currency,omitempty"`
 	Total       string           `json:"total,omitempty"` // a decimal, as the home wrote it
+	Money       *Money           `json:"money,omitempty"` // what the total is made of; nil: not known
 	Tags        []string         `json:"tags,omitempty"`
 	ShipTo      Place            `json:"ship_to"`
 	FulfilledBy string           `json:"fulfilled_by,omitempty"` // merchant, amazon

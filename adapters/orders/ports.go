@@ -90,7 +90,26 @@ type Feed interface {
 	EventsChanged() <-chan struct{}
 }
 
-// Ports are what a Book works with. All are required.
+// Listeners are told of what happens, beside the connections of the rules.
+type Listeners interface {
+	// Tell adds to the Tx what tells them. It fails as the store does.
+	Tell(ctx context.Context, tx *records.Tx, h Happening) error
+}
+
+// Happening is one event of one order.
+type Happening struct {
+	Event   Event
+	Order   string
+	Channel string
+	By      string // the system that caused it
+	Part    string // the package, the return, the refund
+	More    map[string]any
+	At      time.Time
+	Version uint64 // of the order before it; with Nth it makes the happening one of a kind
+	Nth     int
+}
+
+// Ports are what a Book works with. All but Listeners are required.
 type Ports struct {
 	Store    records.Store
 	Mapping  mapping.Lookup
@@ -99,6 +118,8 @@ type Ports struct {
 	Router   Router
 	Numbers  Numbers
 	Now      func() time.Time
+
+	Listeners Listeners // nil: none
 }
 
 func (p *Ports) validate() error {

@@ -118,6 +118,9 @@ func (d *draft) apply(s *Snapshot) error {
 	o := &d.o
 	d.moved = true
 	o.Name, o.UpdatedAt, o.Progress = first(s.Name, o.Name), s.UpdatedAt, s.progress()
+	if s.Money != nil || s.Total != o.Total {
+		o.Money = s.Money // a home that does not tell it this time has not changed it
+	}
 	o.ShipBy, o.Currency, o.Total, o.Tags = s.ShipBy, s.Currency, s.Total, s.Tags
 	o.FulfilledBy = first(s.FulfilledBy, o.FulfilledBy)
 	moved := s.ShipTo != o.ShipTo

@@ -17,6 +17,7 @@ type Snapshot struct {
 	ShipBy      time.Time
 	Currency    string
 	Total       string
+	Money       *Money // nil: not known
 	Tags        []string
 	ShipTo      Place
 	FulfilledBy string

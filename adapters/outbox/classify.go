@@ -17,12 +17,14 @@ type Verdict struct {
 	Unknown bool
 	// After is how long the vendor asks to wait; 0 is not said.
 	After time.Duration
+	// Most is how often a task is tried that fails for a transient reason; 0: as Config.MaxTries says.
+	Most int
 }
 
 // Classify reads an error by its behaviour, never by its text: Class() names the class, Code() the
 // stable name, Unknown() whether it may have happened, Retryable() whether to try again, RetryAfter()
-// when. An error that says nothing of itself is a transient one of unknown outcome, which is the worst
-// that a network can do.
+// when, MostTries() how often. An error that says nothing of itself is a transient one of unknown
+// outcome, which is the worst that a network can do.
 func Classify(err error) Verdict {
 	v := Verdict{Class: exceptions.Transient, Code: "unclassified"}
 	var coded interface{ Code() string }
@@ -32,6 +34,10 @@ func Classify(err error) Verdict {
 	var later interface{ RetryAfter() time.Duration }
 	if errors.As(err, &later) {
 		v.After = later.RetryAfter()
+	}
+	var patient interface{ MostTries() int }
+	if errors.As(err, &patient) {
+		v.Most = patient.MostTries()
 	}
 	var retryable interface{ Retryable() bool }
 	var class interface{ Class() exceptions.Class }

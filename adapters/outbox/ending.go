@@ -1,6 +1,7 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -82,7 +83,7 @@ func (a *attempt) mayHelp(v *Verdict, tries int) bool {
 	case exceptions.Limit, exceptions.Auth: // they say nothing against the task
 		return true
 	case exceptions.Transient:
-		return tries < a.cfg.MaxTries
+		return tries < cmp.Or(v.Most, a.cfg.MaxTries)
 	case exceptions.Conflict: // somebody was faster: look again, but not for ever
 		return tries < conflictTries
 	default:

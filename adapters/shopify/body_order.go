@@ -22,6 +22,10 @@ type orderBody struct {
 	Reason    string        `json:"cancel_reason"`
 	Currency  string        `json:"currency"`
 	Total     decimal       `json:"current_total_price"`
+	Subtotal  decimal       `json:"current_subtotal_price"`
+	Tax       decimal       `json:"current_total_tax"`
+	Inside    bool          `json:"taxes_included"`
+	Shipping  priceBody     `json:"current_shipping_price_set"`
 	Tags      string        `json:"tags"`
 	Test      bool          `json:"test"`
 	Location  number        `json:"location_id"`
@@ -32,6 +36,12 @@ type orderBody struct {
 	Lines     []lineBody    `json:"line_items"`
 	Refunds   []refundBody  `json:"refunds"`
 	Packages  []packageBody `json:"fulfillments"`
+}
+
+type priceBody struct {
+	Shop struct {
+		Amount decimal `json:"amount"`
+	} `json:"shop_money"`
 }
 
 type pair struct {
@@ -129,6 +139,10 @@ func (r *reading) order(b *orderBody) (ok bool) {
 	s.Name, s.Currency, s.Test = b.Name, b.Currency, b.Test
 	s.CreatedAt, s.UpdatedAt = r.when(b.CreatedAt, "created_at"), r.when(b.UpdatedAt, "updated_at")
 	s.Total, s.Tags = r.amount(b.Total, "current_total_price"), tagsOf(b.Tags)
+	s.Money = moneyOf(orders.Money{TaxIncluded: b.Inside,
+		Subtotal: r.amount(b.Subtotal, "current_subtotal_price"),
+		Tax:      r.amount(b.Tax, "current_total_tax")},
+		r.amount(b.Shipping.Shop.Amount, "current_shipping_price_set"))
 	if a := b.ShipTo; a != nil {
 		s.ShipTo = orders.Place{Country: a.Country, Region: a.Region, PostalCode: a.Zip}
 	}
@@ -143,6 +157,18 @@ func (r *reading) order(b *orderBody) (ok bool) {
 	}
 	r.recognise(idOf(b.AppID, ""), b.SourceID, b.ours())
 	return true
+}
+
+// moneyOf is what an order is made of, as the shop has it now; nil for one that does not say. Duties and tips
+// are not in it: such an order's parts do not add up to its total, which whoever books it is told.
+func moneyOf(m orders.Money, shipping string) *orders.Money {
+	if m.Subtotal == "" {
+		return nil
+	}
+	if shipping != "" {
+		m.Charges = []orders.Charge{{Kind: "shipping", Amount: shipping}}
+	}
+	return &m
 }
 
 // pinned is where a sale over the counter has taken its units from.

@@ -126,7 +126,11 @@ fragment OrderFields on Order {
   sourceName sourceIdentifier tags currencyCode
   app { id }
   customAttributes { key value }
+  taxesIncluded
   currentTotalPriceSet { shopMoney { amount } }
+  currentSubtotalPriceSet { shopMoney { amount } }
+  currentTotalTaxSet { shopMoney { amount } }
+  currentShippingPriceSet { shopMoney { amount } }
   shippingAddress { countryCodeV2 provinceCode zip }
   retailLocation { id }
   lineItems(first: $lines, after: $after) {

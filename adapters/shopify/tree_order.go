@@ -28,6 +28,10 @@ type orderTree struct {
 	} `json:"app"`
 	Attributes []struct{ Key, Value string } `json:"customAttributes"`
 	Total      moneyTree                     `json:"currentTotalPriceSet"`
+	Subtotal   moneyTree                     `json:"currentSubtotalPriceSet"`
+	Tax        moneyTree                     `json:"currentTotalTaxSet"`
+	Shipping   moneyTree                     `json:"currentShippingPriceSet"`
+	Inside     bool                          `json:"taxesIncluded"`
 	ShipTo     *struct {
 		Country string `json:"countryCodeV2"`
 		Region  string `json:"provinceCode"`
@@ -143,6 +147,8 @@ func (r *reading) tree(o *orderTree) {
 	s.Name, s.Currency, s.Test, s.Tags = o.Name, o.Currency, o.Test, o.Tags
 	s.CreatedAt, s.UpdatedAt = o.CreatedAt.UTC(), o.UpdatedAt.UTC()
 	s.Total = o.Total.Shop.Amount.Text
+	s.Money = moneyOf(orders.Money{TaxIncluded: o.Inside, Subtotal: o.Subtotal.Shop.Amount.Text,
+		Tax: o.Tax.Shop.Amount.Text}, o.Shipping.Shop.Amount.Text)
 	if a := o.ShipTo; a != nil {
 		s.ShipTo = orders.Place{Country: a.Country, Region: a.Region, PostalCode: a.Zip}
 	}

@@ -227,7 +227,12 @@ func orderMoney() fields {
 		"totalTaxSet":           amount((*order).taxTotal),
 		"totalShippingPriceSet": amount((*order).shippingTotal),
 		"totalDiscountsSet":     amount((*order).discountTotal),
-		"totalRefundedSet":      amount((*order).refundedTotal),
+		"currentSubtotalPriceSet": amount(func(o *order) money {
+			return o.currentTotal() - o.shippingTotal() - o.addedTax()
+		}),
+		"currentTotalTaxSet":      amount((*order).taxTotal),
+		"currentShippingPriceSet": amount((*order).shippingTotal),
+		"totalRefundedSet":        amount((*order).refundedTotal),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ import (
 	"holdfast/adapters/mapping"
 	"holdfast/adapters/orders"
 	"holdfast/adapters/outbox"
+	"holdfast/adapters/outhooks"
 	"holdfast/adapters/publish"
 	"holdfast/adapters/records"
 	"holdfast/adapters/routing"
@@ -40,6 +42,8 @@ type Config struct {
 	Alerts   Alerts
 	// Vault says where secrets of connections may be. Default: anywhere.
 	Vault *connections.Vault
+	// Private are the addresses that webhooks are sent to although they are not public.
+	Private []netip.Prefix
 	// Speed divides the intervals of ours that wait for an outside system; 1 but beside a simulator that
 	// runs faster.
 	Speed int
@@ -76,6 +80,8 @@ type Core struct {
 	passes     passes
 	bell       *exceptions.Bell
 	releaser   *mapping.Releaser
+	outhooks   *outhooks.Book
+	hooks      *outhooks.Keeper
 	ready      chan struct{}
 	leads      atomic.Bool
 }
@@ -100,6 +106,7 @@ func New(cfg Config) (*Core, error) {
 	c.table = mapping.NewTable(cfg.Store, c.index)
 	c.auditor = mapping.NewAuditor(cfg.Store, c.table)
 	c.routing = routing.NewBook(cfg.Store)
+	c.outhooks = outhooks.NewBook(cfg.Store, cfg.Now)
 	if err := c.makePublisher(); err != nil {
 		return nil, err
 	}
@@ -142,6 +149,7 @@ func (c *Core) makeOrders() (err error) {
 		Store: c.cfg.Store, Mapping: c.index, Rows: c.table, Accounts: &accounts{registry: c.registry},
 		Router:  c.routing,
 		Numbers: numbers{registry: c.registry, leases: c.publisher.Leases()}, Now: c.cfg.Now,
+		Listeners: c.outhooks,
 	})
 	return wrap("orders", err)
 }
@@ -191,9 +199,13 @@ func (c *Core) makeTasks() (err error) {
 	for _, kind := range amazon.TaskKinds {
 		executors[kind] = c.sellers
 	}
+	if executors[outhooks.TaskKind], err = c.courier(); err != nil {
+		return wrap("webhooks", err)
+	}
 	readKinds := slices.Concat(shopify.ReadKinds, amazon.ReadKinds)
+	gate := outhooks.Gate{Book: c.outhooks, Next: c.registry}
 	c.dispatcher, err = outbox.New(outbox.Config{
-		Store: c.cfg.Store, Gate: c.registry, Executors: executors, ReadKinds: readKinds,
+		Store: c.cfg.Store, Gate: gate, Executors: executors, ReadKinds: readKinds,
 		Logger: c.cfg.Logger, Registry: c.cfg.Registry, Now: c.cfg.Now,
 	})
 	if err != nil {
@@ -201,7 +213,7 @@ func (c *Core) makeTasks() (err error) {
 	}
 	c.busy = &busy{store: c.cfg.Store, orders: c.orders, mapping: c.index, executors: executors,
 		connections: c.ids}
-	c.tasks = outbox.NewDesk(outbox.DeskConfig{Store: c.cfg.Store, Now: c.cfg.Now, Gate: c.registry,
+	c.tasks = outbox.NewDesk(outbox.DeskConfig{Store: c.cfg.Store, Now: c.cfg.Now, Gate: gate,
 		Executors: executors, ReadKinds: readKinds})
 	c.exceptions = exceptions.NewDesk(c.cfg.Store, c.tasks, c.cfg.Now).With(c.orders)
 	c.flows = connections.NewFlows(c.cfg.Store, c.registry, c.kinds.Flows, c.cfg.Now)
@@ -242,6 +254,7 @@ func (c *Core) Serve(to *httpapi.Config) {
 	to.Mappings, to.MappingAudit = c.table, c.auditor
 	to.Orders, to.Tasks, to.Exceptions = c.orders, c.tasks, c.exceptions
 	to.Publishing, to.Answers = c.publisher, answers.New(c.cfg.Store, c.cfg.Now)
+	to.Outhooks = &outhooks.Desk{Book: c.outhooks, Tasks: c.tasks}
 	to.Webhooks = webhooks{c.hook, c.ready}
 	to.Tracer = &trace.Tracer{
 		Store: c.cfg.Store, Orders: c.orders, Events: c.cfg.Events,
@@ -270,7 +283,7 @@ func (c *Core) Follow(ctx context.Context) {
 	waiting.Go(func() { c.awaitLoaded(ctx) })
 	c.runAll(ctx, map[string]func(context.Context) error{
 		"connections": c.registry.Run, "mapping": c.index.Run, "routing": c.routing.Run,
-		"slots": c.publisher.Follow,
+		"slots": c.publisher.Follow, "outhooks": c.outhooks.Run,
 	})
 }
 
@@ -281,7 +294,7 @@ func (c *Core) Ready() <-chan struct{} { return c.ready }
 
 func (c *Core) awaitLoaded(ctx context.Context) {
 	for _, loaded := range []<-chan struct{}{
-		c.registry.Loaded(), c.routing.Loaded(), c.publisher.Book().Loaded(),
+		c.registry.Loaded(), c.routing.Loaded(), c.publisher.Book().Loaded(), c.outhooks.Loaded(),
 	} {
 		select {
 		case <-ctx.Done():
@@ -312,6 +325,7 @@ func (c *Core) Lead(ctx context.Context, term uint64) {
 		"waiting":   c.releaser.Run,
 		"short":     func(ctx context.Context) error { return c.orders.FollowShort(ctx, c.cfg.Events) },
 		"alerts":    c.bell.Run,
+		"outhooks":  c.hooks.Run,
 	})
 }
 

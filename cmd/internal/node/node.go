@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"holdfast/adapters/connections"
@@ -44,6 +45,8 @@ type Config struct {
 	Alerts flows.Alerts
 	// Vault says where secrets of connections may be; nil is anywhere.
 	Vault *connections.Vault
+	// Private are the addresses that webhooks are sent to although they are not public.
+	Private []netip.Prefix
 	// Speed divides the intervals that wait for outside systems; 0 is 1. Only beside a simulator.
 	Speed int
 }

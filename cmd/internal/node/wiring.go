@@ -102,7 +102,8 @@ func (n *Node) open(registry *prometheus.Registry) error {
 	}
 	n.flows, err = flows.New(flows.Config{
 		Store: newSyncStore(n.store), Events: n.store, Now: time.Now, Logger: cfg.Logger,
-		Registry: registry, Alerts: cfg.Alerts, Vault: cfg.Vault, Speed: cfg.Speed,
+		Registry: registry, Alerts: cfg.Alerts, Vault: cfg.Vault, Private: cfg.Private,
+		Speed: cfg.Speed,
 	})
 	if err != nil {
 		return err

@@ -67,6 +67,9 @@ func (s Setting) check(text string) error {
 		}
 	case Hook, MailServer, Mailbox, Mailboxes, Times:
 		return s.checkAlert(text)
+	case Prefixes:
+		_, err := prefixes(text)
+		return err
 	case File, SecretID:
 	}
 	return nil

@@ -165,7 +165,7 @@ func textOf(s Setting, raw any) (string, error) {
 		sort.Strings(parts)
 		return strings.Join(parts, ","), nil
 	case []any:
-		if s.Kind != Peers && s.Kind != Entries && s.Kind != Addresses && s.Kind != Mailboxes {
+		if !slices.Contains([]Kind{Peers, Entries, Addresses, Mailboxes, Prefixes}, s.Kind) {
 			return "", errors.New("must be one value and not a list")
 		}
 		var parts []string

@@ -86,6 +86,8 @@ func sample(t *testing.T, s Setting) [3]string {
 		return [3]string{"a@a.example,b@b.example", "b@b.example", "c@c.example"}
 	case Folder:
 		return [3]string{"/run/secrets", "/a", "auto"}
+	case Prefixes:
+		return [3]string{"10.0.0.0/8,127.0.0.0/8", "fd00::/8", "192.168.1.7/32"}
 	case Times:
 		return [3]string{"2", "60", "1000"}
 	case Entries:

@@ -31,6 +31,7 @@ const (
 	Mailboxes                  // mail addresses with commas between them; empty for none
 	Times                      // a whole number, 1 to 1,000
 	Folder                     // an absolute path, or auto
+	Prefixes                   // blocks of addresses with commas between them; empty for none
 )
 
 // Setting is one row of the table.
@@ -130,6 +131,9 @@ var table = []Setting{
 		Help: "folder below which the files are that connections may name as secrets; variables must " +
 			"then begin with HOLDFAST_; auto is any file and variable while http is on loopback, and no " +
 			"file else"},
+	{Key: "webhooks.private", Kind: Prefixes, Default: "", For: "serve",
+		Help: "blocks of addresses such as 10.1.0.0/16 to which webhooks are sent although they are not " +
+			"public, with commas between them, or a list in the file; the same on every node"},
 	{Key: "sync.speed", Kind: Times, Default: "1", For: "serve",
 		Help: "divides the intervals that wait for outside systems; only beside a simulator"},
 	{Key: "server", Kind: URL, Default: "http://127.0.0.1:7480", For: "client",

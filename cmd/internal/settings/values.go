@@ -2,6 +2,7 @@ package settings
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -29,8 +30,9 @@ type NodeValues struct {
 	StopTimeout time.Duration
 	Disk        Disk
 	Alerts      Alerts
-	Speed       int // divides the intervals that wait for outside systems
 	Secrets     Secrets
+	Private     []netip.Prefix // addresses that webhooks are sent to although they are not public
+	Speed       int            // divides the intervals that wait for outside systems
 }
 
 // Disk is what the disk of the data folder must have, in bytes; below 0 is automatic.
@@ -72,7 +74,8 @@ func (v *Values) Node() NodeValues {
 		StopTimeout: v.duration("stop.timeout"),
 		Disk: Disk{Warn: v.size("disk.warn"), Min: v.size("disk.min"),
 			Ballast: v.size("disk.ballast")},
-		Alerts: v.alerts(), Speed: v.number("sync.speed"), Secrets: v.secrets(),
+		Alerts: v.alerts(), Private: v.private(), Speed: v.number("sync.speed"),
+		Secrets: v.secrets(),
 	}
 }
 

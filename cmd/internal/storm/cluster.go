@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"sync"
@@ -51,6 +52,7 @@ func startCluster(ctx context.Context, n int, dir string, speed int, log *slog.L
 	for i, p := range peers {
 		c.specs = append(c.specs, node.Config{Name: p.Name, Data: filepath.Join(dir, p.Name),
 			HTTP: addrs[i], Raft: p.Raft, Peers: peers, LogSegmentBytes: segmentBytes, Speed: speed,
+			Private:     []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, // who is told is here too
 			StopTimeout: time.Second, Logger: log.With("node", p.Name)})
 		c.ask = append(c.ask, client.New(client.Config{Server: "http://" + addrs[i], Conns: 16}))
 	}
