@@ -18,8 +18,11 @@ func routes() []*route {
 	for _, group := range [][]*route{definitionRoutes(), stockRoutes(), reservationRoutes(),
 		operationRoutes(), connectionRoutes(), flowRoutes(), routingRoutes(), traceRoutes(),
 		mappingRoutes(), orderRoutes(), taskRoutes(), exceptionRoutes(), publishingRoutes(),
-		hookRoutes()} {
+		hookRoutes(), keyRoutes()} {
 		all = append(all, group...)
+	}
+	for _, r := range all {
+		r.needs = roleOf(r)
 	}
 	return all
 }

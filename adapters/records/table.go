@@ -22,6 +22,7 @@ const (
 	// Tallies have no body: Value is the sum of what was added with Tx.Add, by anybody, in any order.
 	Tallies   Table = 16 // slot id → units that the channel moved itself, since ever
 	Documents Table = 15 // connection "/" kind "/" key → an outside document that we made or saw
+	APIKeys   Table = 20 // key id → who may call, without the secret; "!count" → how many there are
 )
 
 // String names the table for people.
@@ -31,7 +32,7 @@ func (t Table) String() string {
 		Exceptions: "exceptions", Connections: "connections", Mappings: "mappings",
 		Routing: "routing", Rules: "rules", Slots: "slots", Cursors: "cursors",
 		Waiting: "waiting", Catalogue: "catalogue", Deliveries: "deliveries",
-		Documents: "documents", Tallies: "tallies",
+		Documents: "documents", Tallies: "tallies", APIKeys: "api-keys",
 	}
 	if int(t) < len(names) && names[t] != "" {
 		return names[t]

@@ -53,7 +53,8 @@ func (a *app) root() *cobra.Command {
 		a.reservationCommand(), a.eventCommand(), a.configCommand(), a.backupCommand(),
 		a.restoreCommand(), a.verifyCommand(), a.simulateCommand(), a.versionCommand(),
 		exitTopic(), a.connectionCommand(), a.flowCommand(), a.traceCommand(),
-		a.exceptionCommand(), a.mappingCommand(), a.scopeCommand(), a.publishCommand())
+		a.exceptionCommand(), a.mappingCommand(), a.scopeCommand(), a.publishCommand(),
+		a.keyCommand())
 	return root
 }
 

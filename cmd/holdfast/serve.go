@@ -74,7 +74,7 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 		DiskWarn: diskMark(nv.Disk.Warn), DiskMin: diskMark(nv.Disk.Min), Ballast: nv.Disk.Ballast,
 		SkipEntries:     nv.SkipEntries, // auto is theirs to say
 		LogSegmentBytes: int(max(0, nv.Segment)), CheckpointBytes: max(0, nv.Checkpoint),
-		Alerts: alerts, Speed: nv.Speed}
+		Alerts: alerts, Speed: nv.Speed, OpenLoopback: nv.Open}
 	for _, p := range nv.Peers {
 		cfg.Peers = append(cfg.Peers, node.Peer{Name: p.Node, Raft: p.Raft})
 	}

@@ -39,6 +39,8 @@ type Config struct {
 	SkipEntries []raftstore.SkipEntry
 	// CheckpointBytes is the store's: the least log between two checkpoints, 0 for its default.
 	CheckpointBytes int64
+	// OpenLoopback serves loopback without an API key also when there are keys.
+	OpenLoopback bool
 	// Alerts says who is told of exceptions.
 	Alerts flows.Alerts
 	// Speed divides the intervals that wait for outside systems; 0 is 1. Only beside a simulator.
