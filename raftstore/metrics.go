@@ -16,7 +16,7 @@ type metrics struct {
 	forwarded, refused, unknown  prometheus.Counter
 	leaderChanges, reopened      prometheus.Counter
 	batchCommands, settle, apply prometheus.Histogram
-	checkpoint                   prometheus.Histogram
+	checkpoint, logStore         prometheus.Histogram
 	checkpointBytes              prometheus.Gauge
 	all                          []prometheus.Collector
 	registered                   []prometheus.Collector
@@ -39,6 +39,8 @@ func newMetrics(s *Store) *metrics {
 		prometheus.ExponentialBuckets(0.0002, 2, 16))
 	m.apply = m.histogram("apply_seconds", "Applying one entry.",
 		prometheus.ExponentialBuckets(0.00001, 2, 16))
+	m.logStore = m.histogram("log_store_seconds", "Writing entries to the raft log, with the sync.",
+		prometheus.ExponentialBuckets(0.0001, 2, 15))
 	m.checkpoint = m.histogram("checkpoint_seconds", "Writing one checkpoint.",
 		prometheus.ExponentialBuckets(0.1, 2, 12))
 	m.checkpointBytes = prometheus.NewGauge(

@@ -40,6 +40,8 @@ type LogConfig struct {
 	Fatal func(what string, err error)
 	// Verify checks the payload of a command that is read from the disk; nil is engine.OpenEntry.
 	Verify func(payload []byte) error
+	// Stored is told how long each write of entries took, with its sync; nil tells nobody.
+	Stored func(took time.Duration)
 	// Logger takes the warnings of the log's files; nil discards them.
 	Logger *slog.Logger
 
@@ -273,8 +275,12 @@ func (l *RaftLog) StoreLogs(entries []*raft.Log) error {
 	ended := l.stall.begin("store raft log entries")
 	l.write.Lock()
 	defer l.write.Unlock()
+	began := l.cfg.now()
 	err := l.inner.StoreLogs(entries)
 	ended()
+	if l.cfg.Stored != nil {
+		l.cfg.Stored(l.cfg.now().Sub(began))
+	}
 	if err != nil {
 		return l.fail(fmt.Sprintf("store %d raft log entries", len(entries)), err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/hashicorp/raft"
 
@@ -129,7 +130,8 @@ func (p *parts) openDisk(c Config, s *Store) (space DiskSpace, err error) {
 	log, err := OpenRaftLog(LogConfig{
 		Dir: folder.LogDir(), Votes: folder.VotePath(), SegmentBytes: int(c.segmentOn(space)),
 		Floor: checkpoints.Floor, Logger: c.Logger,
-		Fatal: func(what string, err error) { s.fail(fmt.Errorf("%s: %w", what, err)) },
+		Fatal:  func(what string, err error) { s.fail(fmt.Errorf("%s: %w", what, err)) },
+		Stored: func(took time.Duration) { s.metrics.logStore.Observe(took.Seconds()) },
 	})
 	if err != nil {
 		return space, err

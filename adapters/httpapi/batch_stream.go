@@ -197,12 +197,25 @@ func (b *batchStream) stop(why *problem) {
 	b.changed.Broadcast()
 }
 
+// cut ends the stream before what has gathered: that was not attempted, also when it was all that would
+// come.
+func (b *batchStream) cut(why *problem) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.broken, b.dead = why, true
+	b.changed.Broadcast()
+}
+
 // answer submits what has gathered and writes the results, until the end.
 func (b *batchStream) answer() {
 	var spare []batchItem
 	for {
 		items := b.take(spare)
 		if len(items) == 0 {
+			break
+		}
+		if p := b.revoked(); p != nil {
+			b.cut(p)
 			break
 		}
 		b.run1(items)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
+	"holdfast/adapters/apikeys"
 	"holdfast/engine"
 )
 
@@ -20,10 +21,11 @@ type call struct {
 	route     *route
 	raw       segments // path parameters as they were sent
 	principal string
-	key       engine.Key // zero without an Idempotency-Key
-	index     uint64     // for the Holdfast-Index header; 0 is none
-	didRead   bool       // index is that of a read, and counts also when it is 0
-	buf       []byte     // the reply that is being built
+	caller    *apikeys.Caller // nil in a call that needs no API key
+	key       engine.Key      // zero without an Idempotency-Key
+	index     uint64          // for the Holdfast-Index header; 0 is none
+	didRead   bool            // index is that of a read, and counts also when it is 0
+	buf       []byte          // the reply that is being built
 }
 
 var calls = sync.Pool{New: func() any { return new(call) }}

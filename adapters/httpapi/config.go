@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"holdfast/adapters/apikeys"
 	"holdfast/adapters/connections"
 )
 
@@ -45,6 +46,13 @@ type Config struct {
 	// Answers keeps what calls of the sync core were answered under an Idempotency-Key. Default: none is
 	// kept, and such a call is done again.
 	Answers Answers
+	// Guard says who calls. Default: there are no API keys, and only loopback is served.
+	Guard Guard
+	// Keys makes, lists and revokes API keys. Default: none, and those calls are not found.
+	Keys Keys
+	// OpenLoopback serves callers on loopback without a key even though there are keys: the way back in
+	// for whoever has lost them all.
+	OpenLoopback bool
 
 	// Logger gets one line for each fault of ours and each state change. Default: discards.
 	Logger *slog.Logger
@@ -90,6 +98,9 @@ func (c Config) WithDefaults() Config {
 	}
 	if c.Registry == nil {
 		c.Registry = prometheus.NewRegistry()
+	}
+	if c.Guard == nil {
+		c.Guard = noKeys{apikeys.NewLocal()}
 	}
 	if c.Version == "" {
 		c.Version = "dev"

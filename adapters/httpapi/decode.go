@@ -54,7 +54,7 @@ func precompile() error {
 		reflect.TypeFor[mappingsBody](), reflect.TypeFor[memberBody](), reflect.TypeFor[leadershipBody](),
 		reflect.TypeFor[skuAttributes](), reflect.TypeFor[locationAttributes](),
 		reflect.TypeFor[channelAttributes](), reflect.TypeFor[modeBody](),
-		reflect.TypeFor[runBody](),
+		reflect.TypeFor[runBody](), reflect.TypeFor[keyInput](),
 	} {
 		if err := sonic.Pretouch(t); err != nil {
 			return fmt.Errorf("httpapi: compile the decoder of %v: %w", t, err)

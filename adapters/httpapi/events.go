@@ -123,6 +123,10 @@ func (st *stream) sendEvents(after uint64) {
 			st.sendFault(problemOf(err, false))
 			return
 		}
+		if p := st.revoked(); p != nil { // behind the page, so that none goes to a caller who is gone
+			st.sendFault(p)
+			return
+		}
 		for i := range events {
 			after = events[i].Seq
 			st.buf = appendUint(st.buf, "id: ", after)

@@ -107,6 +107,7 @@ func TestDocumentedBodiesAreTheDecoded(t *testing.T) {
 	}
 	check("MappingsInput", mappingsBodies.shape.names)
 	check("Mapping", shapeOf(reflect.TypeFor[mappingBody]()).names)
+	check("APIKeyInput", keyInputs.shape.names)
 	check("MemberInput", memberBodies.shape.names)
 	check("LeadershipInput", leadershipBodies.shape.names)
 	check("ConnectionInput", shapeless[connectionBody]())

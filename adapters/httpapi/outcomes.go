@@ -61,6 +61,7 @@ var outcomeRows = []outcome{
 	{"unknown-flow", 404, "No connection knows the flow", remembered},
 	{"unknown-trace", 404, "Nothing is known by that id", onlyRead},
 	{"unknown-order", 404, "The order is not known", remembered},
+	{"unknown-key", 404, "There is no such API key", nothing},
 	{"unknown-task", 404, "The task is not known", remembered},
 	{"unknown-exception", 404, "The exception is not known", remembered},
 	{"unknown-webhook", 404, "The webhook is not known", remembered},
@@ -85,6 +86,7 @@ var outcomeRows = []outcome{
 	{engine.WrongState.String(), 409, "The verb cannot act on that many units", remembered},
 	{engine.InsufficientStock.String(), 409, "There is not enough stock", remembered +
 		" Nothing is held for it."},
+	{"last-admin-key", 409, "There must be a live key of an admin", nothing},
 	{"member-exists", 409, "The member, or its address, is there already", nothing},
 	{"last-voter", 409, "A cluster keeps at least one voter", nothing},
 	{"majority-at-risk", 409, "The members that are left would be no majority", nothing},

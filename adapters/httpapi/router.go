@@ -3,6 +3,8 @@ package httpapi
 import (
 	"slices"
 	"strings"
+
+	"holdfast/adapters/apikeys"
 )
 
 // route is one call of the contract.
@@ -10,14 +12,15 @@ type route struct {
 	method  string
 	pattern string // the metrics' label too
 	handle  func(*call) error
-	body    int      // the most bytes of a body; 0 means that none is read
-	limit   string   // the name of that limit
-	query   []string // the parameters that it knows, beside those of every read
-	many    string   // the one of them that may be given more than once
-	read    bool     // takes level, and Holdfast-Min-Index
-	write   bool     // takes an Idempotency-Key
-	kept    bool     // of a write: its answer is kept under the key here, not by the ledger
-	signed  bool     // is known by the signature of its body, and needs no API key
+	body    int          // the most bytes of a body; 0 means that none is read
+	limit   string       // the name of that limit
+	query   []string     // the parameters that it knows, beside those of every read
+	many    string       // the one of them that may be given more than once
+	read    bool         // takes level, and Holdfast-Min-Index
+	write   bool         // takes an Idempotency-Key
+	kept    bool         // of a write: its answer is kept under the key here, not by the ledger
+	signed  bool         // is known by the signature of its body, and needs no API key
+	needs   apikeys.Role // of the caller; 0 is none at all
 	stats   *routeStats
 }
 

@@ -16,7 +16,7 @@ const batchPattern = "/v1/batch"
 func routes() []*route {
 	var all []*route
 	for _, group := range [][]*route{definitionRoutes(), stockRoutes(), reservationRoutes(),
-		operationRoutes(), traceRoutes(), hookRoutes()} {
+		operationRoutes(), traceRoutes(), hookRoutes(), keyRoutes()} {
 		all = append(all, group...)
 	}
 	for _, group := range [][]*route{connectionRoutes(), flowRoutes(), routingRoutes(),
@@ -26,6 +26,9 @@ func routes() []*route {
 			r.kept = r.write
 		}
 		all = append(all, group...)
+	}
+	for _, r := range all {
+		r.needs = roleOf(r)
 	}
 	return all
 }

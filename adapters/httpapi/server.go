@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"holdfast/adapters/apikeys"
 )
 
 // Server answers the HTTP calls of one node. Make it with New; Serve or Run blocks; Close ends it.
@@ -44,6 +46,9 @@ type Server struct {
 		done      sync.WaitGroup // one for each stream
 	}
 
+	guard    Guard
+	operator *apikeys.Caller // whoever is on this machine, where Config.OpenLoopback lets them
+
 	chunked       chunkedRoutes
 	requestPrefix string
 	requestNumber atomic.Uint64
@@ -59,7 +64,8 @@ func New(cfg Config) (*Server, error) {
 	if err := precompile(); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, closing: make(chan struct{}), ended: make(chan struct{})}
+	s := &Server{cfg: cfg, closing: make(chan struct{}), ended: make(chan struct{}),
+		guard: cfg.Guard, operator: apikeys.NewLocal()}
 	s.base, s.stop = context.WithCancel(context.Background())
 	var prefix [6]byte
 	rand.Read(prefix[:]) // never fails
@@ -210,6 +216,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	if err != nil {
 		p := problemOf(err, c.route != nil && c.route.write)
 		c.logCause(p)
+		c.leaveBody()
 		c.sendProblem(p)
 	}
 	s.stats.inFlight.Dec()
@@ -237,6 +244,18 @@ func (p *problem) level() slog.Level {
 		return slog.LevelError
 	}
 	return slog.LevelDebug
+}
+
+// leaveBody closes the connection of a stream that was refused before anybody read it: what is left of
+// its body must not be taken for the next request.
+func (c *call) leaveBody() {
+	if len(c.ctx.Request.Header.Peek(headerBodyLength)) == 0 {
+		return
+	}
+	c.ctx.SetConnectionClose()
+	if conn, ok := c.ctx.Conn().(*gated); ok {
+		conn.lingers = true
+	}
 }
 
 // maxPooled keeps the buffer of one huge reply from staying for ever.
@@ -269,17 +288,14 @@ func (s *Server) dispatch(c *call) error {
 		return unrouted(allow)
 	}
 	c.route = r
-	var err error
-	if !r.signed {
-		if c.principal, err = c.authenticate(); err != nil {
-			return err
-		}
+	if err := c.authenticate(); err != nil {
+		return err
 	}
-	if err = c.checkQuery(); err != nil {
+	if err := c.checkQuery(); err != nil {
 		return err
 	}
 	if r.write {
-		if err = c.takeKey(); err != nil {
+		if err := c.takeKey(); err != nil {
 			return err
 		}
 	}

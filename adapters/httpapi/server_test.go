@@ -181,21 +181,21 @@ func TestOnlyThisMachineIsServed(t *testing.T) {
 	t.Parallel()
 	s := serve(t, newFake())
 	for _, row := range [][]string{{"Authorization", "Bearer hf_x"}, {"Authorization", "Basic x"}} {
-		r := s.do("GET", "/livez", "", row...)
+		r := s.do("GET", "/v1/cluster", "", row...)
 		require.Equal(t, 401, r.status)
 		require.NotEmpty(t, r.header.Get("WWW-Authenticate"))
 	}
-	s.problem(403, "forbidden", "GET", "/livez", "", "Origin", "https://evil.example")
-	require.Equal(t, 200, s.do("GET", "/livez", "", "Origin", "http://localhost:3000").status)
-	require.Equal(t, 403, s.raw("GET /livez HTTP/1.1\r\nHost: evil.example:7480\r\n\r\n").status)
-	s.problem(403, "forbidden", "GET", "/livez", "", "Origin", "http://192.0.2.7")
-	s.problem(403, "forbidden", "GET", "/livez", "", "Origin", "http://intranet")
-	s.problem(403, "forbidden", "GET", "/livez", "", "Origin", "null")
-	require.Equal(t, 200, s.do("GET", "/livez", "", "Origin", "http://"+s.addr).status)
+	s.problem(403, "forbidden", "GET", "/v1/cluster", "", "Origin", "https://evil.example")
+	require.Equal(t, 200, s.do("GET", "/v1/cluster", "", "Origin", "http://localhost:3000").status)
+	require.Equal(t, 403, s.raw("GET /v1/cluster HTTP/1.1\r\nHost: evil.example:7480\r\n\r\n").status)
+	s.problem(403, "forbidden", "GET", "/v1/cluster", "", "Origin", "http://192.0.2.7")
+	s.problem(403, "forbidden", "GET", "/v1/cluster", "", "Origin", "http://intranet")
+	s.problem(403, "forbidden", "GET", "/v1/cluster", "", "Origin", "null")
+	require.Equal(t, 200, s.do("GET", "/v1/cluster", "", "Origin", "http://"+s.addr).status)
 	for host, status := range map[string]int{"[::1]:7480": 200, "localhost": 200, "x": 200,
 		"node-1:7480": 200, "127.0.0.1": 200, "127.9.9.9:1": 200, "evil.example": 403,
 		"localhost.evil.example:7480": 403, "127.0.0.1.evil.example": 403, "x.": 403} {
-		r := s.raw("GET /livez HTTP/1.1\r\nHost: " + host + "\r\n\r\n")
+		r := s.raw("GET /v1/cluster HTTP/1.1\r\nHost: " + host + "\r\n\r\n")
 		require.Equal(t, status, r.status, host)
 	}
 	require.False(t, isLoopback(&net.TCPAddr{IP: net.IPv4(10, 0, 0, 1)}))

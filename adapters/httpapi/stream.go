@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"holdfast/adapters/apikeys"
 )
 
 // stream is a reply that goes on for long: events, or the results of an NDJSON batch. fasthttp
@@ -19,6 +21,15 @@ type stream struct {
 	conn net.Conn
 	w    *bufio.Writer
 	buf  []byte
+	who  *apikeys.Caller
+}
+
+// revoked is how a stream ends whose caller may nothing any more, or nil while they may.
+func (st *stream) revoked() *problem {
+	if st.who == nil || !st.who.Gone() {
+		return nil
+	}
+	return newProblem(codeUnauth, "The API key of this stream was revoked, or it had none and needs one now.")
 }
 
 // hijack takes the connection over for run, which must return when the server closes. It refuses
@@ -38,6 +49,7 @@ func (c *call) hijack(kind, head string, run func(*stream)) error {
 	id := string(c.ctx.Response.Header.Peek(headerRequestID))
 	lines := "HTTP/1.1 200 OK\r\nContent-Type: " + head + "\r\n" + headerRequestID + ": " + id +
 		"\r\nCache-Control: no-store\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+	who := c.caller
 	c.ctx.HijackSetNoResponse(true)
 	c.ctx.Hijack(func(conn net.Conn) {
 		if !s.streamBegins() {
@@ -47,7 +59,7 @@ func (c *call) hijack(kind, head string, run func(*stream)) error {
 		open := s.stats.streams.WithLabelValues(kind)
 		open.Inc()
 		defer open.Dec()
-		st := &stream{s: s, conn: conn, w: bufio.NewWriterSize(conn, 16<<10)}
+		st := &stream{s: s, conn: conn, w: bufio.NewWriterSize(conn, 16<<10), who: who}
 		st.w.WriteString(lines)
 		run(st)
 	})

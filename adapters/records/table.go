@@ -27,6 +27,7 @@ const (
 	// records have no body, and are written and dropped in the Tx that writes what they stand for.
 	OpenTasks      Table = 18 // task id → nothing: it is not done or dropped, and is not done outside
 	OpenExceptions Table = 19 // exception id → nothing: it is not resolved
+	APIKeys        Table = 20 // key id → who may call, without the secret; "!count" → how many there are
 )
 
 // String names the table for people.
@@ -37,7 +38,7 @@ func (t Table) String() string {
 		Routing: "routing", Rules: "rules", Slots: "slots", Cursors: "cursors",
 		Waiting: "waiting", Catalogue: "catalogue", Deliveries: "deliveries",
 		Documents: "documents", Tallies: "tallies", Answers: "answers", OpenTasks: "open tasks",
-		OpenExceptions: "open exceptions",
+		OpenExceptions: "open exceptions", APIKeys: "api-keys",
 	}
 	if int(t) < len(names) && names[t] != "" {
 		return names[t]

@@ -75,7 +75,8 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 		DiskWarn: diskMark(nv.Disk.Warn), DiskMin: diskMark(nv.Disk.Min), Ballast: nv.Disk.Ballast,
 		SkipEntries:     nv.SkipEntries, // auto is theirs to say
 		LogSegmentBytes: int(max(0, nv.Segment)), CheckpointBytes: max(0, nv.Checkpoint),
-		Alerts: alerts, Private: nv.Private, Speed: nv.Speed}
+		Alerts: alerts, Private: nv.Private, Speed: nv.Speed,
+		OpenLoopback: nv.Open}
 	if !nv.Secrets.Anywhere {
 		cfg.Vault = &connections.Vault{Folder: nv.Secrets.Folder}
 	}

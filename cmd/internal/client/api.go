@@ -185,6 +185,8 @@ type Member struct {
 	Voter   bool   `json:"voter"`
 	Healthy bool   `json:"healthy"`
 	Lag     uint64 `json:"lag"`
+	// ClockOffset is how far its clock is ahead of the voters' median, in ms.
+	ClockOffset int64 `json:"clock_offset_ms"`
 }
 
 // Digest is the digest of one node's state at one index.

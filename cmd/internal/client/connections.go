@@ -21,23 +21,26 @@ type Connection struct {
 			Count  int64    `json:"count"`
 		} `json:"found"`
 	} `json:"start"`
-	Health *struct {
-		State        string           `json:"state"`
-		Restarts     int              `json:"restarts"`
-		WatermarkAge *int64           `json:"watermark_age_ms"`
-		Lag          map[string]int64 `json:"lag_ms"`
-		Limits       map[string]struct {
-			Left int64 `json:"left"`
-			Of   int64 `json:"of"`
-		} `json:"limits"`
-		Errors []struct {
-			At    time.Time `json:"at"`
-			What  string    `json:"what"`
-			Error string    `json:"error"`
-			Times int       `json:"times"`
-		} `json:"last_errors"`
-		WouldSend int64 `json:"would_send"`
-	} `json:"health"`
+	Health *ConnectionHealth `json:"health"`
+}
+
+// ConnectionHealth is how a connection does.
+type ConnectionHealth struct {
+	State        string           `json:"state"`
+	Restarts     int              `json:"restarts"`
+	WatermarkAge *int64           `json:"watermark_age_ms"`
+	Lag          map[string]int64 `json:"lag_ms"`
+	Limits       map[string]struct {
+		Left int64 `json:"left"`
+		Of   int64 `json:"of"`
+	} `json:"limits"`
+	Errors []struct {
+		At    time.Time `json:"at"`
+		What  string    `json:"what"`
+		Error string    `json:"error"`
+		Times int       `json:"times"`
+	} `json:"last_errors"`
+	WouldSend int64 `json:"would_send"`
 }
 
 // Run is one run of a flow.

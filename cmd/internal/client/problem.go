@@ -108,6 +108,7 @@ var hints = map[string]string{
 	"not-master":           "another system says what is on hand there: name it as source",
 	"events-gone":          "those events are no longer kept; start from the first kept one",
 	"unauthenticated":      "give a key with --key or HOLDFAST_KEY",
+	"last-admin-key":       "`holdfast key create NAME --role admin` makes another; then revoke this one",
 	"forbidden":            "this key may not do that; take another",
 	"rate-limited":         "ask less often, or wait as long as the server says",
 	"overloaded":           "wait and send the same again; nothing happened",

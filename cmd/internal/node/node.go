@@ -41,6 +41,8 @@ type Config struct {
 	SkipEntries []raftstore.SkipEntry
 	// CheckpointBytes is the store's: the least log between two checkpoints, 0 for its default.
 	CheckpointBytes int64
+	// OpenLoopback serves loopback without an API key also when there are keys.
+	OpenLoopback bool
 	// Alerts says who is told of exceptions.
 	Alerts flows.Alerts
 	// Vault says where secrets of connections may be; nil is anywhere.

@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"holdfast/adapters/apikeys"
 	"holdfast/adapters/httpapi"
 	"holdfast/cmd/internal/flows"
 	"holdfast/engine"
@@ -24,6 +25,7 @@ type Node struct {
 	peer  *cuttable
 	store *raftstore.Store
 	flows *flows.Core
+	keys  *apikeys.Index
 	api   *httpapi.Server
 
 	running sync.WaitGroup
@@ -64,6 +66,7 @@ func (n *Node) start(ctx context.Context) error {
 		defer close(n.left)
 		n.fail(n.store.Run(run))
 	})
+	n.running.Go(func() { n.keys.Run(run) })
 	n.running.Go(func() { n.flows.Follow(run) })
 	n.running.Go(func() { n.store.RunLeading(run, n.flows.Lead) })
 	n.running.Go(func() { n.fail(n.api.Serve(n.http)) })
@@ -100,17 +103,25 @@ func (n *Node) open(registry *prometheus.Registry) error {
 	if err != nil {
 		return explain(err)
 	}
+	records := newSyncStore(n.store)
+	if n.keys, err = newKeys(n.store, records, cfg.Logger, registry); err != nil {
+		return err
+	}
 	n.flows, err = flows.New(flows.Config{
-		Store: newSyncStore(n.store), Events: n.store, Now: time.Now, Logger: cfg.Logger,
+		Store: records, Events: n.store, Now: time.Now, Logger: cfg.Logger,
 		Registry: registry, Alerts: cfg.Alerts, Vault: cfg.Vault, Private: cfg.Private,
 		Speed: cfg.Speed,
 	})
 	if err != nil {
 		return err
 	}
-	shown := view{n.store, cfg.Version, n.flows}
+	shown := view{n.store, cfg.Version, &host{}, n.flows}
+	if err := shown.host.register(registry, &cfg); err != nil {
+		return err
+	}
 	served := httpapi.Config{Ledger: n.store, Node: shown, Membership: shown, Logger: cfg.Logger,
-		Registry: registry, Version: cfg.Version, CloseTimeout: cfg.StopTimeout}
+		Registry: registry, Version: cfg.Version, CloseTimeout: cfg.StopTimeout, Guard: n.keys,
+		Keys: apikeys.NewDesk(records, n.keys, time.Now), OpenLoopback: cfg.OpenLoopback}
 	n.flows.Serve(&served)
 	n.api, err = httpapi.New(served)
 	if err != nil {
@@ -119,8 +130,8 @@ func (n *Node) open(registry *prometheus.Registry) error {
 	return nil
 }
 
-// awaitReady waits until a read that must be up to date is answered, for at most LeaderWait: that
-// takes a leader, and all that was agreed before.
+// awaitReady waits until a read that must be up to date is answered, and it is known which API keys there
+// are, for at most LeaderWait: that takes a leader, and all that was agreed before.
 func (n *Node) awaitReady(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.LeaderWait)
 	defer cancel()
@@ -135,6 +146,7 @@ func (n *Node) awaitReady(ctx context.Context) {
 		case <-poll.C:
 		}
 	}
+	_ = n.keys.Known(ctx) // until then calls are told to come again
 }
 
 // reads reports whether the store is ready and answers.
@@ -219,6 +231,7 @@ func (n *Node) Kill() {
 type view struct {
 	store   *raftstore.Store
 	version string // of this build
+	host    *host
 	flows   *flows.Core
 }
 
@@ -228,7 +241,7 @@ func (v view) Backup(ctx context.Context, events bool) (httpapi.Backup, error) {
 	if err != nil {
 		return nil, err
 	}
-	return b, nil
+	return countedBackup{b, v.host}, nil
 }
 
 // Cluster translates the store's status.

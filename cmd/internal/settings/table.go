@@ -90,6 +90,10 @@ var table = []Setting{
 		Help: "size of a file of the raft log, allocated whole, 64KiB to 2GiB; less for small disks"},
 	{Key: "admin", Kind: Loopback, Default: "", For: "serve",
 		Help: "loopback address of a listener with profiles (/debug/pprof); empty is off"},
+	{Key: "open.loopback", Kind: Choice, Default: "false", For: "serve",
+		Choices: []string{"false", "true"},
+		Help: "serve loopback without an API key although there are keys; for as long as it takes to " +
+			"make a new one when all are lost"},
 	{Key: "skip.entry", Kind: Entries, Default: "", For: "serve",
 		Help: "agreed entries that have no effect, INDEX:CHECKSUM as the log of a node that stopped at " +
 			"one has it; the same on every node, or they differ from there on"},

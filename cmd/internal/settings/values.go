@@ -24,6 +24,7 @@ type NodeValues struct {
 	Checkpoint  int64  // bytes of log between two checkpoints
 	Segment     int64  // bytes of a file of the raft log
 	Admin       string // empty is off
+	Open        bool   // loopback needs no API key
 	SkipEntries []raftstore.SkipEntry
 	LogLevel    string
 	LogFormat   string
@@ -68,8 +69,8 @@ func (v *Values) Node() NodeValues {
 		Node: v.text("node"), HTTP: v.text("http"), Raft: v.text("raft"), Data: v.text("data"),
 		Peers: peers, Join: join, PeerCert: v.text("peer.tls.cert"), PeerKey: v.text("peer.tls.key"),
 		PeerPins: v.text("peer.tls.pins"), Admin: v.text("admin"),
-		SkipEntries: entries,
-		Checkpoint:  v.size("checkpoint.bytes"), Segment: v.size("wal.segment"),
+		SkipEntries: entries, Open: v.text("open.loopback") == "true",
+		Checkpoint: v.size("checkpoint.bytes"), Segment: v.size("wal.segment"),
 		LogLevel: v.text("log.level"), LogFormat: v.text("log.format"),
 		StopTimeout: v.duration("stop.timeout"),
 		Disk: Disk{Warn: v.size("disk.warn"), Min: v.size("disk.min"),
