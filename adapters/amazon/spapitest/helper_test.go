@@ -3,7 +3,6 @@ package spapitest
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -315,10 +314,3 @@ func count(v any, path ...any) int {
 }
 
 func at(t time.Time) string { return url.QueryEscape(stamp(t)) }
-
-func readAll(t *testing.T, r io.Reader) string {
-	t.Helper()
-	text, err := io.ReadAll(r)
-	require.NoError(t, err)
-	return string(text)
-}

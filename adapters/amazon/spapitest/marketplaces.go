@@ -44,9 +44,6 @@ var panEU = []string{"DE", "FR", "IT", "ES", "NL", "BE", "SE", "PL", "IE"}
 var regions = map[string]string{"na": "sellingpartnerapi-na.amazon.com",
 	"eu": "sellingpartnerapi-eu.amazon.com", "fe": "sellingpartnerapi-fe.amazon.com"}
 
-// awsRegions are where the queues of a region are.
-var awsRegions = map[string]string{"na": "us-east-1", "eu": "eu-west-1", "fe": "us-west-2"}
-
 // marketplaceOf finds one by id or by country.
 func marketplaceOf(s string) (marketplace, bool) {
 	i := slices.IndexFunc(marketplaces, func(m marketplace) bool {

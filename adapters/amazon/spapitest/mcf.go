@@ -270,19 +270,26 @@ func (a *action) shipMCF(x *mcfOrder) {
 // tellMCF sends FULFILLMENT_ORDER_STATUS. The schema wants all parts, though not all can be there:
 // those that do not apply are empty.
 func (a *action) tellMCF(x *mcfOrder, event string, s *mcfShipment) {
-	ship := obj{"FulfillmentShipmentStatus": "", "AmazonShipmentId": "",
-		"EstimatedArrivalDateTime": "", "FulfillmentShipmentPackages": []obj{}}
+	ship := noShipment()
 	if s != nil {
+		pkg := obj{"PackageNumber": s.pkg, "CarrierCode": "AMZN_US", "TrackingNumber": s.tracking}
 		ship = obj{"FulfillmentShipmentStatus": s.status, "AmazonShipmentId": s.id,
-			"EstimatedArrivalDateTime": stamp(s.at.Add(48 * time.Hour)),
-			"FulfillmentShipmentPackages": []obj{{"PackageNumber": s.pkg, "CarrierCode": "AMZN_US",
-				"TrackingNumber": s.tracking}}}
+			"EstimatedArrivalDateTime": stamp(s.at.Add(48 * time.Hour)), "info": pkg,
+			"FulfillmentShipmentPackages": []obj{pkg}}
 	}
 	back := obj{"ReceivedDateTime": "", "ReturnedQuantity": 0, "SellerSKU": ""}
 	a.tell(note{kind: noteMCF, about: x.in.ID, payload: obj{"FulfillmentOrderStatusNotification": obj{
 		"SellerId": a.acct.cfg.SellerID, "EventType": event, "StatusUpdatedDateTime": stamp(x.change),
 		"SellerFulfillmentOrderId": x.in.ID, "FulfillmentOrderStatus": x.status,
 		"FulfillmentShipment": ship, "FulfillmentReturnItem": back}}})
+}
+
+// noShipment is a shipment that says nothing. The schema requires info beside the list of packages,
+// as its own example has it.
+func noShipment() obj {
+	return obj{"FulfillmentShipmentStatus": "", "AmazonShipmentId": "",
+		"EstimatedArrivalDateTime": "", "FulfillmentShipmentPackages": []obj{},
+		"info": obj{"PackageNumber": 0, "CarrierCode": "", "TrackingNumber": ""}}
 }
 
 // tellMCFReturn tells that units of a multi-channel order came back.
@@ -295,8 +302,7 @@ func (a *action) tellMCFReturn(b *returned) {
 	a.tell(note{kind: noteMCF, about: x.in.ID, payload: obj{"FulfillmentOrderStatusNotification": obj{
 		"SellerId": a.acct.cfg.SellerID, "EventType": "Return", "StatusUpdatedDateTime": stamp(a.at),
 		"SellerFulfillmentOrderId": x.in.ID, "FulfillmentOrderStatus": x.status,
-		"FulfillmentShipment": obj{"FulfillmentShipmentStatus": "", "AmazonShipmentId": "",
-			"EstimatedArrivalDateTime": "", "FulfillmentShipmentPackages": []obj{}},
+		"FulfillmentShipment": noShipment(),
 		"FulfillmentReturnItem": obj{"ReceivedDateTime": stamp(b.received),
 			"ReturnedQuantity": b.qty, "SellerSKU": b.item.listing.sku}}}})
 }

@@ -378,7 +378,7 @@ func (x *account) examine(s *submission) []issue {
 		"LISTING": {"item_name"}, "LISTING_PRODUCT_ONLY": {"item_name"},
 		"LISTING_OFFER_ONLY": {"merchant_suggested_asin", "condition_type"}}[s.requirements]
 	for _, name := range required {
-		if len(s.put[name]) == 0 && !s.partial {
+		if s.put != nil && len(s.put[name]) == 0 && !s.partial {
 			bad("90220", name, "'%s' is required but not supplied.", name)
 		}
 	}
