@@ -34,7 +34,7 @@ type note struct {
 
 // begin opens an action. The caller holds the lock of the shop and calls finish.
 func (s *shop) begin(cause string) *action {
-	now := s.srv.clock.now()
+	now := s.srv.clock.Now()
 	return &action{shop: s, cause: cause, at: now.Truncate(time.Second), exact: now}
 }
 

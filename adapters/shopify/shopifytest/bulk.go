@@ -41,7 +41,7 @@ func (c *call) bulkOperationRunQuery(a args) *payload {
 	c.shop.bulk = append(c.shop.bulk, b)
 	c.shop.objects[b.id] = b
 	by, s := c.app, c.shop
-	c.srv.clock.after(c.srv.period(bulkDelay), func() { s.runBulk(by, b, op) })
+	c.srv.clock.After(c.srv.period(bulkDelay), func() { s.runBulk(by, b, op) })
 	shown := *b // a later change of the operation does not change this answer
 	return done(map[string]any{"bulkOperation": &shown})
 }

@@ -121,7 +121,7 @@ func (s *shop) cancelLater(a *action, o *order, c cancellation) string {
 	s.jobs[job] = false
 	o.cancelling = true
 	cause, number, by := a.cause, a.request, a.app
-	s.srv.clock.after(s.srv.period(cancelDelay), func() {
+	s.srv.clock.After(s.srv.period(cancelDelay), func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		later := s.begin(cause)

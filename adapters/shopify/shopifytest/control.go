@@ -38,7 +38,7 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 		out, err = s.State(r.URL.Query().Get("shop"))
 	case "GET /_sim/journal":
 		out = map[string]any{"entries": s.Journal(filterOf(r.URL.Query())),
-			"dropped": s.journal.lost()}
+			"dropped": s.journal.Dropped()}
 	default:
 		writeJSON(w, http.StatusNotFound, map[string]any{"error": "no such control"})
 		return

@@ -143,7 +143,7 @@ func (c *courier) log(d *delivery, e Entry) {
 
 func (c *courier) later(d *delivery, wait time.Duration) {
 	if wait > 0 {
-		c.srv.clock.after(wait, func() { c.enqueue(d) })
+		c.srv.clock.After(wait, func() { c.enqueue(d) })
 		return
 	}
 	c.enqueue(d)
@@ -241,7 +241,7 @@ func (c *courier) deliver(ctx context.Context, d *delivery) {
 	}
 	wait := c.srv.period(retryGaps[d.attempt])
 	d.attempt++
-	c.srv.clock.after(wait, func() { c.enqueue(d) })
+	c.srv.clock.After(wait, func() { c.enqueue(d) })
 }
 
 // ready makes the body, which shows what is true when it is sent and not when it was caused. It

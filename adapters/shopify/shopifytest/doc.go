@@ -14,6 +14,7 @@
 //	I5. The same seed, script and order of calls give the same ids, stock and faults.
 //
 // It must never accept what Shopify is known to refuse. Where Shopify's behaviour is not
-// documented, [Assumptions] has one switch for each guess. It imports nothing of ours, so that it
-// can stand in for Shopify in front of anybody's adapter. Open server.go first, then mutations.go.
+// documented, [Assumptions] has one switch for each guess. It imports nothing of ours but what
+// simulators share, so that it can stand in for Shopify in front of anybody's adapter. Open
+// server.go first, then mutations.go.
 package shopifytest

@@ -3,11 +3,10 @@ package shopifytest
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"slices"
-	"strconv"
-	"sync"
 	"time"
+
+	"holdfast/adapters/internal/simtest"
 )
 
 // The kinds of faults of calls, in the order in which they are looked for.
@@ -81,34 +80,15 @@ type Script struct {
 	Clear       bool            `json:"clear"` // first ends all rules in force
 }
 
-type rule struct {
-	Fault
-	since        time.Time
-	rng          *rand.Rand
-	matched, hit int
-}
-
 // faults holds the rules in force. Safe for concurrent use.
-type faults struct {
-	seed uint64
-	now  func() time.Time
+type faults struct{ rules *simtest.Rules[Fault] }
 
-	mu    sync.Mutex
-	made  int
-	rules []*rule
+func newFaults(seed uint64, now func() time.Time) *faults {
+	return &faults{simtest.NewRules[Fault](seed, now)}
 }
 
 func (f *faults) add(list ...Fault) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	for _, x := range list {
-		f.made++
-		if x.ID == "" {
-			x.ID = "f" + strconv.Itoa(f.made)
-		}
-		if x.Percent == 0 {
-			x.Percent = 100
-		}
 		if x.Status == 0 {
 			x.Status = 503
 		}
@@ -118,19 +98,9 @@ func (f *faults) add(list ...Fault) {
 				x.DelayMS = 15_000
 			}
 		}
-		seed := x.Seed
-		if seed == 0 {
-			seed = f.seed
-		}
-		f.rules = append(f.rules, &rule{Fault: x, since: f.now(),
-			rng: rand.New(rand.NewPCG(seed, uint64(f.made)))})
+		f.rules.Add(x, simtest.Terms{ID: x.ID, Percent: x.Percent, Skip: x.Skip, Count: x.Count,
+			FromMS: x.FromMS, ForMS: x.ForMS, Seed: x.Seed})
 	}
-}
-
-func (f *faults) clear() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.rules = nil
 }
 
 // injected is one fault that happens now.
@@ -141,24 +111,13 @@ type injected struct {
 
 // pick returns the first rule of the given kinds that strikes, or nil.
 func (f *faults) pick(kinds []string, shop string, matches func(Fault) bool) *injected {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	now := f.now()
-	for _, r := range f.rules {
-		age := now.Sub(r.since).Milliseconds()
-		if !slices.Contains(kinds, r.Kind) || r.Shop != "" && r.Shop != shop || !matches(r.Fault) ||
-			age < r.FromMS || r.ForMS > 0 && age >= r.FromMS+r.ForMS {
-			continue
-		}
-		r.matched++
-		if r.matched <= r.Skip || r.Count > 0 && r.hit >= r.Count ||
-			r.rng.Float64()*100 >= r.Percent {
-			continue
-		}
-		r.hit++
-		return &injected{Fault: r.Fault, id: r.ID + "." + strconv.Itoa(r.hit)}
+	x, id, strikes := f.rules.Pick(func(r Fault) bool {
+		return slices.Contains(kinds, r.Kind) && (r.Shop == "" || r.Shop == shop) && matches(r)
+	})
+	if !strikes {
+		return nil
 	}
-	return nil
+	return &injected{Fault: x, id: id}
 }
 
 func (i *injected) delay() time.Duration { return time.Duration(i.DelayMS) * time.Millisecond }

@@ -2,8 +2,9 @@ package shopifytest
 
 import (
 	"encoding/json"
-	"sync"
 	"time"
+
+	"holdfast/adapters/internal/simtest"
 )
 
 // Entry is one line of the journal. Which fields are set depends on the kind:
@@ -50,29 +51,13 @@ type Entry struct {
 }
 
 // journal keeps the newest entries. Safe for concurrent use.
-type journal struct {
-	limit int
-	now   func() time.Time
+type journal struct{ *simtest.Journal[Entry] }
 
-	mu      sync.Mutex
-	n       uint64
-	entries []Entry
-	dropped uint64
+func newJournal(limit int, now func() time.Time) *journal {
+	return &journal{simtest.NewJournal(limit, func(e *Entry, n uint64) { e.N, e.At = n, now() })}
 }
 
-// add stamps and keeps an entry. The time is taken under the lock, so that times never fall.
-func (j *journal) add(e Entry) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.n++
-	e.N, e.At = j.n, j.now()
-	if len(j.entries) >= j.limit {
-		old := (j.limit + 1) / 2
-		j.dropped += uint64(old)
-		j.entries = append(j.entries[:0:0], j.entries[old:]...)
-	}
-	j.entries = append(j.entries, e)
-}
+func (j *journal) add(e Entry) { j.Add(e) }
 
 // Filter selects entries of the journal. The zero value selects all.
 type Filter struct {
@@ -93,24 +78,4 @@ func (f Filter) match(e *Entry) bool {
 		(same(f.Order, e.Order) || f.Order == e.OrderName)
 }
 
-// lost is the number of entries that were dropped to make room.
-func (j *journal) lost() uint64 {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.dropped
-}
-
-func (j *journal) find(f Filter) []Entry {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	out := []Entry{}
-	for i := range j.entries {
-		if f.Limit > 0 && len(out) == f.Limit {
-			break
-		}
-		if f.match(&j.entries[i]) {
-			out = append(out, j.entries[i])
-		}
-	}
-	return out
-}
+func (j *journal) find(f Filter) []Entry { return j.Find(f.match, f.Limit) }

@@ -19,7 +19,7 @@ type throttle struct {
 func (s *shop) take(a *app, points int) (throttle, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now := s.srv.clock.now()
+	now := s.srv.clock.Now()
 	rate := s.cfg.RestorePoints * s.srv.cfg.Speed
 	full := float64(s.cfg.BucketPoints)
 	a.level = min(full, a.level+now.Sub(a.filled).Seconds()*float64(rate))
@@ -43,7 +43,7 @@ func (s *shop) giveBack(a *app, points int) throttle {
 func (s *shop) empty(a *app) throttle {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.level, a.filled = 0, s.srv.clock.now()
+	a.level, a.filled = 0, s.srv.clock.Now()
 	return throttle{s.cfg.BucketPoints, s.cfg.RestorePoints * s.srv.cfg.Speed, 0}
 }
 

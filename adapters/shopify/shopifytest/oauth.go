@@ -23,7 +23,7 @@ func (s *shop) authorize(token string) *app {
 	if gone {
 		return nil
 	}
-	now := s.srv.clock.now()
+	now := s.srv.clock.Now()
 	for _, a := range s.apps {
 		a.mu.Lock()
 		ends, ok := a.tokens[token]
@@ -77,7 +77,7 @@ func (s *shop) grant(w http.ResponseWriter, r *http.Request) {
 func (s *shop) issue(a *app) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	now := s.srv.clock.now()
+	now := s.srv.clock.Now()
 	for t, ends := range a.tokens {
 		if !ends.IsZero() && !now.Before(ends) {
 			delete(a.tokens, t)

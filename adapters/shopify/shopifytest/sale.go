@@ -101,7 +101,7 @@ func (s *Server) Sell(in Sales) (Sold, error) {
 		if in.PerSecond > 0 {
 			out.Scheduled++
 			wait := time.Duration(float64(i) / in.PerSecond * float64(time.Second))
-			s.clock.after(wait, func() {
+			s.clock.After(wait, func() {
 				x.mu.Lock()
 				defer x.mu.Unlock()
 				x.sell(in, r)
@@ -119,7 +119,7 @@ func (s *Server) Sell(in Sales) (Sold, error) {
 }
 
 func soldOrder(o *order, s *shop) SoldOrder {
-	out := SoldOrder{ID: gid{"Order", o.id}.String(), Name: o.name, At: s.srv.clock.now()}
+	out := SoldOrder{ID: gid{"Order", o.id}.String(), Name: o.name, At: s.srv.clock.Now()}
 	for _, l := range o.lines {
 		out.Lines = append(out.Lines, SoldLine{gid{"LineItem", l.id}.String(), l.sku, l.quantity})
 	}
@@ -170,7 +170,7 @@ func (s *shop) checkSale(in *Sales) error {
 			s.addVariant(VariantConfig{SKU: l.SKU, Title: l.Title, Price: l.Price,
 				Policy: "CONTINUE", GiftCard: l.Kind == "gift_card", Untracked: l.Kind == "untracked",
 				NoShipping: l.Kind == "service", Stock: map[string]int{s.primary().name: 100}},
-				s.srv.clock.now())
+				s.srv.clock.Now())
 		}
 	}
 	return nil

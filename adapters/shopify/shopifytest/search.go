@@ -300,7 +300,7 @@ func (c *call) orders(s *shop, a args) any {
 	if !ok {
 		return size
 	}
-	visible := s.srv.clock.now().Add(-s.srv.searchLag())
+	visible := s.srv.clock.Now().Add(-s.srv.searchLag())
 	s.byUpdate.compact(len(s.orders), visible)
 	alternatives := parseSearch(a.text("query"))
 	byUpdate := a.text("sortKey") == "UPDATED_AT"

@@ -10,12 +10,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"holdfast/adapters/internal/simtest"
 )
 
 // Server is the simulator: some shops behind one address. Safe for concurrent use.
 type Server struct {
 	cfg     Config
-	clock   *clock
+	clock   *simtest.Clock
 	journal *journal
 	faults  *faults
 	courier *courier
@@ -43,14 +45,14 @@ func New(cfg Config) (*Server, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("simulated Shopify: %w", err)
 	}
-	s := &Server{cfg: cfg, clock: newClock(cfg.Manual, cfg.Start), assumed: *cfg.Assumptions,
+	s := &Server{cfg: cfg, clock: simtest.NewClock(cfg.Manual, cfg.Start), assumed: *cfg.Assumptions,
 		lag: cfg.SearchLag, closed: make(chan struct{})}
 	s.ids.Store(firstID + int64(cfg.Seed%1_000_000)*1000)
-	s.journal = &journal{limit: cfg.JournalLimit, now: s.clock.now}
-	s.faults = &faults{seed: cfg.Seed, now: s.clock.now}
+	s.journal = newJournal(cfg.JournalLimit, s.clock.Now)
+	s.faults = newFaults(cfg.Seed, s.clock.Now)
 	s.faults.add(cfg.Faults...)
 	s.courier = newCourier(s)
-	s.clock.settled = s.courier.settle
+	s.clock.OnSettle(s.courier.settle)
 	for _, c := range cfg.Shops {
 		s.shops = append(s.shops, newShop(s, c))
 	}
@@ -83,7 +85,7 @@ func (s *Server) Deliver() {
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	if !s.cfg.Manual {
-		s.running.Go(func() { s.clock.run(ctx) })
+		s.running.Go(func() { s.clock.Run(ctx) })
 	}
 	s.courier.start()
 	for range s.cfg.WebhookWorkers {
@@ -122,7 +124,7 @@ func (s *Server) Endpoint(shop string) string { return s.URL() + "/" + shop }
 // does nothing to a clock of real time.
 func (s *Server) Advance(d time.Duration) {
 	if s.cfg.Manual {
-		s.clock.advance(d)
+		s.clock.Advance(d)
 	}
 }
 
@@ -130,7 +132,7 @@ func (s *Server) Advance(d time.Duration) {
 func (s *Server) Settle() { s.courier.settle() }
 
 // Now is the simulator's time.
-func (s *Server) Now() time.Time { return s.clock.now() }
+func (s *Server) Now() time.Time { return s.clock.Now() }
 
 // Journal returns the entries that the filter selects, oldest first.
 func (s *Server) Journal(f Filter) []Entry { return s.journal.find(f) }
@@ -149,7 +151,7 @@ func (s *Server) Break(list ...Fault) error {
 }
 
 // Mend ends all rules of faults. Tokens that were revoked stay revoked.
-func (s *Server) Mend() { s.faults.clear() }
+func (s *Server) Mend() { s.faults.rules.Clear() }
 
 // Assume changes the assumptions from now on.
 func (s *Server) Assume(a Assumptions) {

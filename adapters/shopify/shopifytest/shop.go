@@ -50,7 +50,7 @@ type app struct {
 }
 
 func newShop(srv *Server, cfg ShopConfig) *shop {
-	now := srv.clock.now()
+	now := srv.clock.Now()
 	s := &shop{srv: srv, cfg: cfg, id: srv.newID(), created: now, objects: map[int64]any{},
 		byTitle: map[string]*product{},
 		bySKU:   map[string][]*variant{}, bySource: map[string][]*order{},

@@ -89,7 +89,7 @@ func (s *Server) State(shopName string) (State, error) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	out := State{At: s.clock.now(), Shop: x.cfg.Name, Domain: x.cfg.Domain, OrderCount: len(x.orders)}
+	out := State{At: s.clock.Now(), Shop: x.cfg.Name, Domain: x.cfg.Domain, OrderCount: len(x.orders)}
 	for _, l := range x.locations {
 		out.Locations = append(out.Locations, PlaceState{l.id, l.name, l.active, l.online})
 	}

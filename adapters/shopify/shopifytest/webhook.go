@@ -67,7 +67,7 @@ func loopback(host string) bool {
 }
 
 func (s *shop) subscribe(by *app, topic, uri string) *subscription {
-	now := s.srv.clock.now()
+	now := s.srv.clock.Now()
 	x := &subscription{id: s.srv.newID(), topic: topic, uri: uri, app: by, created: now, updated: now,
 		version: versions[len(versions)-1]}
 	s.subscriptions = append(s.subscriptions, x)

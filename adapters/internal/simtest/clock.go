@@ -1,4 +1,4 @@
-package shopifytest
+package simtest
 
 import (
 	"container/heap"
@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// clock is the simulator's time and the list of what is to happen later. It is either the real time
+// Clock is the simulator's time and the list of what is to happen later. It is either the real time
 // or a manual one, which moves only when it is told to. Safe for concurrent use.
-type clock struct {
+type Clock struct {
 	manual bool
 
 	mu struct {
@@ -19,7 +19,7 @@ type clock struct {
 		later timers
 	}
 	wake    chan struct{} // a timer earlier than all others was added
-	settled func()        // manual only: waits until what was started has come to rest
+	settled func()        // manual only
 }
 
 type timer struct {
@@ -47,13 +47,15 @@ func (t *timers) Pop() any {
 	return last
 }
 
-func newClock(manual bool, start time.Time) *clock {
-	c := &clock{manual: manual, wake: make(chan struct{}, 1), settled: func() {}}
+// NewClock makes a clock. A manual one begins at start and stands still.
+func NewClock(manual bool, start time.Time) *Clock {
+	c := &Clock{manual: manual, wake: make(chan struct{}, 1), settled: func() {}}
 	c.mu.now = start
 	return c
 }
 
-func (c *clock) now() time.Time {
+// Now is the simulator's time.
+func (c *Clock) Now() time.Time {
 	if !c.manual {
 		return time.Now().UTC()
 	}
@@ -62,9 +64,13 @@ func (c *clock) now() time.Time {
 	return c.mu.now
 }
 
-// after runs f once d has passed. f runs on the clock's goroutine and must not block for long.
-func (c *clock) after(d time.Duration, f func()) {
-	at := c.now().Add(d)
+// OnSettle sets what an advance of a manual clock waits for before every step: that what was
+// started has come to rest. It is to be set before the clock is used.
+func (c *Clock) OnSettle(wait func()) { c.settled = wait }
+
+// After runs f once d has passed. f runs on the clock's goroutine and must not block for long.
+func (c *Clock) After(d time.Duration, f func()) {
+	at := c.Now().Add(d)
 	c.mu.Lock()
 	c.mu.seq++
 	heap.Push(&c.mu.later, timer{at: at, seq: c.mu.seq, run: f})
@@ -79,7 +85,7 @@ func (c *clock) after(d time.Duration, f func()) {
 }
 
 // due takes the earliest timer that is not after limit.
-func (c *clock) due(limit time.Time) (timer, bool) {
+func (c *Clock) due(limit time.Time) (timer, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.mu.later) == 0 || c.mu.later[0].at.After(limit) {
@@ -92,9 +98,9 @@ func (c *clock) due(limit time.Time) (timer, bool) {
 	return t, true
 }
 
-// advance moves a manual clock on and runs what falls due on the way, each at its own time.
-func (c *clock) advance(d time.Duration) {
-	limit := c.now().Add(d)
+// Advance moves a manual clock on and runs what falls due on the way, each at its own time.
+func (c *Clock) Advance(d time.Duration) {
+	limit := c.Now().Add(d)
 	c.settled()
 	for {
 		t, ok := c.due(limit)
@@ -111,8 +117,8 @@ func (c *clock) advance(d time.Duration) {
 	c.mu.Unlock()
 }
 
-// run fires timers as real time passes, until the context ends. What is still set then is dropped.
-func (c *clock) run(ctx context.Context) {
+// Run fires timers as real time passes, until the context ends. What is still set then is dropped.
+func (c *Clock) Run(ctx context.Context) {
 	wait := time.NewTimer(time.Hour)
 	defer wait.Stop()
 	for {
