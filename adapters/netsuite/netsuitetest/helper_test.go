@@ -145,7 +145,7 @@ func item(sku string, qty any) m {
 }
 
 // list makes a sublist of lines.
-func list(lines ...m) m { return m{"items": lines} }
+func list(lines ...m) m { return m{"items": append([]m{}, lines...)} }
 
 // stock is on hand, committed, available and back-ordered.
 func (r *rig) stock(sku, place string) string {
