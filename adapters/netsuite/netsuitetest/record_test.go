@@ -44,7 +44,7 @@ func TestCreateAndRead(t *testing.T) {
 	assert.Nil(t, plain["items"])
 	sub := r.get("salesOrder/" + id + "/item")
 	assert.Equal(t, "2", text(sub.body["totalResults"]))
-	assert.Equal(t, "19.99", text(r.get("salesOrder/"+id+"/item/1").body["rate"]))
+	assert.Equal(t, "19.99", text(r.get("salesOrder/" + id + "/item/1").body["rate"]))
 	assert.Equal(t, 404, r.get("salesOrder/"+id+"/item/2").status)
 	assert.Equal(t, m{"id": "B", "refName": "Pending Fulfillment"},
 		r.get("salesOrder/" + id + "?fields=status").body["status"])

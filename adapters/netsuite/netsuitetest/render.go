@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// MarshalJSON writes the number as it is, without a detour through binary fractions.
+// MarshalJSON writes the number as it is, without a detour through binary fractions. Its error is
+// always nil.
 func (d dec) MarshalJSON() ([]byte, error) { return []byte(d.String()), nil }
 
 type object = map[string]any
