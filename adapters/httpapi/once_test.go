@@ -27,6 +27,9 @@ func TestEveryWriteKnowsItsKey(t *testing.T) {
 			"/v1/reservations", batchPattern} {
 			ledgers = ledgers || r.pattern == prefix || strings.HasPrefix(r.pattern, prefix+"/")
 		}
+		if r.pattern == "/v1/keys" || r.pattern == "/v1/keys/{id}" {
+			continue // the desk knows its keys, as the secret in the answer is kept nowhere; to revoke is once
+		}
 		if r.write {
 			require.NotEqual(t, ledgers, r.kept, "%s %s", r.method, r.pattern)
 		}
