@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -341,4 +342,54 @@ func BenchmarkCheck(b *testing.B) {
 			b.Fatal("refused")
 		}
 	}
+}
+
+// TestANodeThatCanReadNoRecord starts on a full disk: it serves its own machine while the ledger says
+// that no key was made, and nobody when one was that it cannot read.
+func TestANodeThatCanReadNoRecord(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	fails := failingList{w.store, new(atomic.Bool)}
+	fails.on.Store(true)
+	x, err := NewIndex(Config{Store: fails, Pause: time.Millisecond,
+		Current: func(context.Context) error { return nil }})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		x.Run(ctx)
+	}()
+	defer func() {
+		stop()
+		<-done
+	}()
+	require.NoError(t, x.Known(t.Context()))
+	require.Equal(t, None, x.State())
+	require.False(t, x.Local().Gone())
+
+	_, token := w.create(Admin)
+	require.NoError(t, x.wait(t.Context(), func(v *view) bool { return v.ever }))
+	require.Equal(t, Unsure, x.State())
+	require.True(t, x.Local().Gone())
+	require.Nil(t, check(x, token))
+
+	fails.on.Store(false)
+	require.NoError(t, x.Known(t.Context()))
+	require.Equal(t, Some, x.State())
+	require.NotNil(t, check(x, token))
+}
+
+// failingList is a store whose lists fail while on says so.
+type failingList struct {
+	records.Store
+	on *atomic.Bool
+}
+
+func (s failingList) List(ctx context.Context, t records.Table, prefix, after string, limit int) (
+	[]records.Record, bool, error) {
+	if s.on.Load() {
+		return nil, false, errors.New("the disk is full")
+	}
+	return s.Store.List(ctx, t, prefix, after, limit)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"holdfast/adapters/records"
+	"holdfast/engine"
 )
 
 // State says what a node knows of keys.
@@ -75,6 +77,7 @@ type Index struct {
 type view struct {
 	callers map[string]*Caller // the live keys, by id
 	local   *Caller
+	loaded  bool // callers were read
 	ever    bool // a key was made
 	current bool // what is missing here is not there: see Config.Current
 }
@@ -96,11 +99,13 @@ func NewIndex(cfg Config) (*Index, error) {
 }
 
 // State says what this node knows of keys now.
-func (x *Index) State() State {
-	switch v := x.now.Load(); {
-	case v.ever:
+func (x *Index) State() State { return x.now.Load().state() }
+
+func (v *view) state() State {
+	switch {
+	case v.ever && v.loaded:
 		return Some
-	case v.current:
+	case !v.ever && v.current:
 		return None
 	}
 	return Unsure
@@ -132,9 +137,10 @@ func (x *Index) Check(token []byte) *Caller {
 // Run follows the records until ctx ends. While they cannot be read what is known stays as it is, and
 // grows old.
 func (x *Index) Run(ctx context.Context) {
-	for ctx.Err() == nil {
-		if err := x.follow(ctx); err != nil && ctx.Err() == nil {
-			x.cfg.Logger.Warn("following the API keys failed and begins again", "error", err)
+	for said := ""; ctx.Err() == nil; {
+		if err := x.follow(ctx); err != nil && ctx.Err() == nil && err.Error() != said {
+			said = err.Error()
+			x.cfg.Logger.Warn("following the API keys failed, and is tried until it works", "error", err)
 		}
 		x.pause(ctx)
 	}
@@ -154,7 +160,7 @@ func (x *Index) follow(ctx context.Context) error {
 	watch := x.cfg.Store.Watch(records.APIKeys)
 	defer watch.Close() // made before the first read, so that nothing falls in between
 	if err := x.load(ctx, false); err != nil {
-		return err
+		return errors.Join(err, x.glance(ctx))
 	}
 	if x.State() == Unsure {
 		if err := x.cfg.Current(ctx); err != nil {
@@ -183,11 +189,33 @@ func (x *Index) follow(ctx context.Context) error {
 	}
 }
 
+// glance learns from the ledger's memory alone whether a key was ever made. A node that starts on a full
+// disk can read no record; while there is no key it serves its own machine all the same. A key made
+// meanwhile is heard of at the next try, not with its entry.
+func (x *Index) glance(ctx context.Context) error {
+	next := *x.now.Load()
+	if next.loaded {
+		return nil
+	}
+	if err := x.cfg.Current(ctx); err != nil {
+		return err
+	}
+	if _, err := x.cfg.Store.Ledger(ctx, func(l *engine.Ledger) bool {
+		_, next.ever = l.Record(uint8(records.APIKeys), countKey)
+		return false
+	}); err != nil {
+		return err
+	}
+	next.current = true
+	x.show(&next)
+	return nil
+}
+
 // load reads all keys; current says that none is missing.
 func (x *Index) load(ctx context.Context, current bool) error {
 	old := x.now.Load()
-	next := &view{callers: make(map[string]*Caller), local: old.local, ever: old.ever,
-		current: current || old.current}
+	next := &view{callers: make(map[string]*Caller), local: old.local, loaded: true,
+		ever: old.ever, current: current || old.current}
 	for after, more := "", true; more; {
 		var rows []records.Record
 		var err error
@@ -210,7 +238,7 @@ func (x *Index) load(ctx context.Context, current bool) error {
 // take makes the next view of what has changed.
 func (x *Index) take(changes []records.Change) error {
 	old := x.now.Load()
-	next := &view{callers: maps.Clone(old.callers), local: old.local, ever: old.ever,
+	next := &view{callers: maps.Clone(old.callers), local: old.local, loaded: true, ever: old.ever,
 		current: old.current}
 	if next.callers == nil {
 		next.callers = make(map[string]*Caller)
@@ -300,5 +328,5 @@ func (x *Index) wait(ctx context.Context, done func(*view) bool) error {
 
 // Known waits until the State is no longer Unsure. It fails with ctx's error.
 func (x *Index) Known(ctx context.Context) error {
-	return x.wait(ctx, func(v *view) bool { return v.ever || v.current })
+	return x.wait(ctx, func(v *view) bool { return v.state() != Unsure })
 }

@@ -41,6 +41,7 @@ func TestOperatingPage(t *testing.T) {
 		{"A full disk", (*trial).fullDisk},
 		{"An entry that panics", (*trial).skip},
 		{"Restore", (*trial).restore},
+		{"Who may call", (*trial).callers},
 	}
 	for section := range p.blocks {
 		known := section == "" || slices.Contains(elsewhere, section)
@@ -109,10 +110,10 @@ func (p *trial) form() {
 
 // watched holds what the page tells to watch against what the nodes say.
 func (p *trial) watched() {
-	p.says("one line a check: leader, storage, applied, disk, clock")
+	p.says("one line a check: leader, storage, applied, disk, clock, keys")
 	code, lines := readyz(p.nodes["n1"])
 	assert.Equal(p.t, 200, code, lines)
-	for _, check := range []string{"leader", "storage", "applied", "disk", "clock"} {
+	for _, check := range []string{"leader", "storage", "applied", "disk", "clock", "keys"} {
 		assert.Contains(p.t, lines, "[+]"+check)
 	}
 	assert.Contains(p.t, p.sh("holdfast cluster status --output json"), "clock_offset_ms")
@@ -233,15 +234,8 @@ func (p *trial) fullDisk() {
 	}
 	p.says("below `disk.min` it is not ready")
 	data, n1 := filepath.Join(p.dir, "d1"), p.nodes["n1"]
-	becomes := func(want int) {
-		p.t.Helper()
-		require.Eventually(p.t, func() bool {
-			code, _ := readyz(n1)
-			return code == want
-		}, ready, 20*time.Millisecond)
-	}
 	giveBack := fillDisk(p.t, data, 2<<20)
-	becomes(503)
+	p.becomes("n1", 503)
 	_, lines := readyz(n1)
 	assert.Contains(p.t, lines, "[-]disk failed")
 	require.Eventually(p.t, func() bool { // the lead goes where there is room
@@ -252,7 +246,7 @@ func (p *trial) fullDisk() {
 	p.run("A full disk", 0)
 	assert.NoFileExists(p.t, filepath.Join(data, "BALLAST"))
 	giveBack()
-	becomes(200)
+	p.becomes("n1", 200)
 }
 
 // skip has all nodes meet an entry on which apply panics, and passes over it.
@@ -293,10 +287,23 @@ func (p *trial) skip() {
 		}
 	}
 	p.members("127.0.0.1:7480", "n1", "n2", "n3")
+	for _, name := range names {
+		p.nodes[name].awaitReady()
+		p.becomes(name, 200)
+	}
 	for i, ask := range c.ask {
 		assert.Len(p.t, reservations(p.t, ask), p.taken, "node %d", i+1)
 		clean(p.t, ask)
 	}
+}
+
+// becomes waits until /readyz of a node answers with a status.
+func (p *trial) becomes(name string, want int) {
+	p.t.Helper()
+	require.EventuallyWithT(p.t, func(t *assert.CollectT) {
+		code, lines := readyz(p.nodes[name])
+		assert.Equal(t, want, code, lines)
+	}, ready, 20*time.Millisecond, name)
 }
 
 // restore makes another cluster of the backup, and adds a node to it.
@@ -327,4 +334,30 @@ func (p *trial) restore() {
 		}
 	}
 	p.members("127.0.0.1:7980", "r1", "r2")
+}
+
+// callers makes the first keys of the restored cluster, rotates one, and loses them all.
+func (p *trial) callers() {
+	server := "export HOLDFAST_SERVER=http://" + p.addr("127.0.0.1:7980") + "\n"
+	keys := p.sh(server + "set -e\n" + p.block("Who may call", 0))
+	assert.Regexp(p.t, `operator +│ admin`, keys)
+	assert.Regexp(p.t, `erp +│ write +│ live +│ 500`, keys)
+	status, out := p.try(server + "holdfast cluster status")
+	assert.Equal(p.t, exitRefused, status, out)
+	assert.Contains(p.t, out, "unauthenticated")
+
+	p.says("The last admin's key cannot be revoked")
+	with := server + "export HOLDFAST_KEY=file:operator.key\n"
+	id := func(name string) string {
+		return strings.TrimSpace(p.sh(with + "holdfast key list -o csv | grep ," + name + ", | cut -d, -f1"))
+	}
+	status, out = p.try(with + "holdfast key revoke " + id("operator"))
+	assert.Equal(p.t, exitRefused, status, out)
+	p.sh(with + "holdfast key revoke " + id("erp"))
+
+	p.says("stop one node, start it with `--open-loopback true`, make a key on its machine")
+	p.nodes["r1"].kill()
+	p.serve(p.serveLine("Restore", "r1") + " --open-loopback true").awaitReady()
+	p.becomes("r1", 200)
+	assert.Contains(p.t, p.sh(server+"holdfast key create second --role admin"), "hf_")
 }

@@ -115,7 +115,7 @@ func (n *Node) open(registry *prometheus.Registry) error {
 	if err != nil {
 		return err
 	}
-	shown := view{n.store, cfg.Version, &host{}, n.flows}
+	shown := view{n.store, cfg.Version, &host{}, n.flows, n.keys}
 	if err := shown.host.register(registry, &cfg); err != nil {
 		return err
 	}
@@ -233,6 +233,7 @@ type view struct {
 	version string // of this build
 	host    *host
 	flows   *flows.Core
+	keys    *apikeys.Index
 }
 
 // Backup takes one; the errors are the store's.
@@ -266,7 +267,12 @@ func (v view) Ready() []httpapi.ReadyCheck {
 	for _, r := range v.store.Ready() {
 		all = append(all, httpapi.ReadyCheck{Name: r.Name, OK: r.OK, Detail: r.Detail})
 	}
-	return append(all, httpapi.ReadyCheck{Name: "sync", OK: true, Detail: v.flows.Standing()})
+	keys := httpapi.ReadyCheck{Name: "keys", OK: v.keys.State() != apikeys.Unsure}
+	if !keys.OK {
+		keys.Detail = "it is not known yet which API keys there are, so calls are refused"
+	}
+	return append(all, keys,
+		httpapi.ReadyCheck{Name: "sync", OK: true, Detail: v.flows.Standing()})
 }
 
 // Check walks the invariants; the errors are the store's.
