@@ -30,13 +30,19 @@ type world struct {
 // newWorld runs an index that can ask a leader at once. It is known when it returns.
 func newWorld(t testing.TB) *world {
 	w := &world{t: t, store: recordstest.New(recordstest.Options{})}
-	w.index, w.desk = w.node(func(context.Context) error { return nil })
+	w.index, w.desk = w.node(w.current)
 	require.NoError(t, w.index.Known(t.Context()))
 	return w
 }
 
+// current is a node that has everything: what the store holds says whether a key was made.
+func (w *world) current(ctx context.Context) (bool, error) {
+	_, ever, err := w.store.Get(ctx, records.APIKeys, countKey)
+	return ever, err
+}
+
 // node is one more node over the same store.
-func (w *world) node(current func(context.Context) error) (*Index, *Desk) {
+func (w *world) node(current func(context.Context) (bool, error)) (*Index, *Desk) {
 	x, err := NewIndex(Config{Store: w.store, Current: current, Pause: time.Millisecond})
 	require.NoError(w.t, err)
 	ctx, stop := context.WithCancel(context.Background())
@@ -209,12 +215,12 @@ func TestANodeIsUnsureUntilItHasWhatWasAgreed(t *testing.T) {
 		ctx, stop := context.WithCancel(context.Background())
 		store := recordstest.New(recordstest.Options{})
 		leader := make(chan struct{})
-		x, err := NewIndex(Config{Store: store, Current: func(context.Context) error {
+		x, err := NewIndex(Config{Store: store, Current: func(context.Context) (bool, error) {
 			select {
 			case <-leader:
-				return nil
+				return false, nil
 			default:
-				return errors.New("no leader")
+				return false, errors.New("no leader")
 			}
 		}})
 		require.NoError(t, err)
@@ -235,9 +241,9 @@ func TestANodeThatFindsAKeyAsksNobody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	_, token := w.create(Admin)
-	x, _ := w.node(func(ctx context.Context) error {
+	x, _ := w.node(func(ctx context.Context) (bool, error) {
 		<-ctx.Done()
-		return ctx.Err()
+		return false, ctx.Err()
 	})
 	require.NoError(t, x.Known(t.Context()))
 	require.Equal(t, Some, x.State())
@@ -249,9 +255,8 @@ func TestANodeThatFindsAKeyAsksNobody(t *testing.T) {
 func TestEveryNodeFollows(t *testing.T) {
 	t.Parallel()
 	w := &world{t: t, store: recordstest.New(recordstest.Options{Ring: 2})}
-	now := func(context.Context) error { return nil }
-	w.index, w.desk = w.node(now)
-	other, _ := w.node(now)
+	w.index, w.desk = w.node(w.current)
+	other, _ := w.node(w.current)
 	require.NoError(t, other.Known(t.Context()))
 	w.create(Admin)
 	var tokens []Token
@@ -352,7 +357,7 @@ func TestANodeThatCanReadNoRecord(t *testing.T) {
 	fails := failingList{w.store, new(atomic.Bool)}
 	fails.on.Store(true)
 	x, err := NewIndex(Config{Store: fails, Pause: time.Millisecond,
-		Current: func(context.Context) error { return nil }})
+		Current: w.current})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})

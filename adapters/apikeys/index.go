@@ -33,9 +33,9 @@ const (
 // Config is what an Index works with. Store and Current are required.
 type Config struct {
 	Store records.Store
-	// Current returns once this node has everything that was agreed before the call. While there is no
-	// leader it fails or waits.
-	Current func(ctx context.Context) error
+	// Current returns once this node has everything that was agreed before the call, and says by
+	// [EverMade] whether a key was made in it. While there is no leader it fails or waits.
+	Current func(ctx context.Context) (ever bool, err error)
 	// Logger is told when following the records fails. Default: discards.
 	Logger *slog.Logger
 	// Registry takes the metric of what keys are used for. Default: one of its own.
@@ -163,7 +163,7 @@ func (x *Index) follow(ctx context.Context) error {
 		return errors.Join(err, x.glance(ctx))
 	}
 	if x.State() == Unsure {
-		if err := x.cfg.Current(ctx); err != nil {
+		if _, err := x.cfg.Current(ctx); err != nil {
 			if ctx.Err() == nil {
 				x.cfg.Logger.Debug("whether API keys exist is not known yet", "error", err)
 			}
@@ -197,18 +197,19 @@ func (x *Index) glance(ctx context.Context) error {
 	if next.loaded {
 		return nil
 	}
-	if err := x.cfg.Current(ctx); err != nil {
-		return err
-	}
-	if _, err := x.cfg.Store.Ledger(ctx, func(l *engine.Ledger) bool {
-		_, next.ever = l.Record(uint8(records.APIKeys), countKey)
-		return false
-	}); err != nil {
+	var err error
+	if next.ever, err = x.cfg.Current(ctx); err != nil {
 		return err
 	}
 	next.current = true
 	x.show(&next)
 	return nil
+}
+
+// EverMade reports whether a ledger knows of a key that was ever made. It needs no disk.
+func EverMade(l *engine.Ledger) bool {
+	_, ok := l.Record(uint8(records.APIKeys), countKey)
+	return ok
 }
 
 // load reads all keys; current says that none is missing.

@@ -30,7 +30,7 @@ func guard(t *testing.T, change ...func(*Config)) *guarded {
 	store := recordstest.New(recordstest.Options{})
 	var err error
 	g.index, err = apikeys.NewIndex(apikeys.Config{Store: store,
-		Current: func(context.Context) error { return nil }})
+		Current: func(context.Context) (bool, error) { return false, nil }})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.Background())
 	done := make(chan struct{})

@@ -17,9 +17,12 @@ func newKeys(store *raftstore.Store, records *syncStore, log *slog.Logger,
 	return apikeys.NewIndex(apikeys.Config{
 		Store: records,
 		// A read that must be up to date is answered once this node has all that was agreed before it.
-		Current: func(ctx context.Context) error {
-			_, _, err := store.Read(ctx, false, 0, func(*engine.Ledger) bool { return false })
-			return err
+		Current: func(ctx context.Context) (ever bool, err error) {
+			_, _, err = store.Read(ctx, false, 0, func(l *engine.Ledger) bool {
+				ever = apikeys.EverMade(l)
+				return false
+			})
+			return ever, err
 		},
 		Logger: log, Registry: registry,
 	})
