@@ -55,7 +55,8 @@ func BenchmarkQueued(b *testing.B) {
 	store := queued(b, n)
 	for b.Loop() {
 		before := heapBytes()
-		l := &loop{Dispatcher: &Dispatcher{cfg: Config{Store: store}.WithDefaults()}}
+		l := &loop{Dispatcher: &Dispatcher{cfg: Config{Store: store,
+			Executors: map[string]Executor{"push": &counting{}}}.WithDefaults()}, kinds: []string{"push"}}
 		l.stats, _ = newStats(l.cfg.Registry)
 		l.board = newBoard()
 		if err := l.reread(b.Context()); err != nil {

@@ -42,6 +42,7 @@ func TestAKeyCountsOnEveryNode(t *testing.T) {
 	}
 	t.Parallel()
 	c := startCluster(t)
+	c.voters(1, "n1", "n2", "n3") // doctor would say of one that is not heard yet that it is not well
 	var made apiKey
 	create := func(as, role string) string {
 		out, stderr, status := command(t, nil, "key", "create", "one", "--role", role, "-o", "json",
