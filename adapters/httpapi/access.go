@@ -12,10 +12,11 @@ var access = map[string]apikeys.Role{
 	"GET /problems/{code}": 0,
 
 	// These only look.
-	"POST /v1/availability":   apikeys.Read,
-	"POST /v1/routing/try":    apikeys.Read,
-	"POST /v1/mappings/audit": apikeys.Read,
-	"POST /v1/check":          apikeys.Read,
+	"POST /v1/availability":          apikeys.Read,
+	"POST /v1/routing/try":           apikeys.Read,
+	"POST " + fieldsPattern + "/try": apikeys.Read,
+	"POST /v1/mappings/audit":        apikeys.Read,
+	"POST /v1/check":                 apikeys.Read,
 
 	// Whoever may write a connection may send its secrets to an endpoint of their own; a backup has
 	// everything; members and keys decide who has a say.

@@ -33,6 +33,8 @@ type Config struct {
 	// Mappings and MappingAudit serve /v1/mappings. Default: none, and those calls are not found.
 	Mappings     Mappings
 	MappingAudit MappingAudit
+	// Fields keeps the maps of fields and their tables. Default: none, and those calls are not found.
+	Fields Fields
 	// Orders serves the orders. Default: none, and those calls are not found.
 	Orders Orders
 	// Tasks and Exceptions show what outside systems are told, and what a person must look at. Default:

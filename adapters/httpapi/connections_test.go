@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"holdfast/adapters/connections"
+	"holdfast/adapters/fieldmap"
 	"holdfast/adapters/orders"
 	"holdfast/adapters/records"
 	"holdfast/adapters/records/recordstest"
@@ -47,6 +48,7 @@ func newCore(t *testing.T) *core {
 		cfg.Connections = c.registry
 		cfg.Flows = connections.NewFlows(store, c.registry, known, time.Now)
 		cfg.Routing = routing.NewBook(store)
+		cfg.Fields = fieldmap.NewBook(store)
 		cfg.Health = func(ctx context.Context, id string) (connections.Health, error) {
 			return connections.HealthOf(ctx, c.board, store, id)
 		}

@@ -34,9 +34,9 @@ func outhookSite(t *testing.T) (*site, *recordstest.Store, *outhooks.Book) {
 }
 
 // must makes a call that must be answered with a status.
-func must(s *site, status int, method, path, body string) reply {
+func must(s *site, status int, method, path, body string, headers ...string) reply {
 	s.t.Helper()
-	r := s.do(method, path, body)
+	r := s.do(method, path, body, headers...)
 	require.Equal(s.t, status, r.status, r.text)
 	return r
 }

@@ -21,7 +21,7 @@ func routes() []*route {
 	}
 	for _, group := range [][]*route{connectionRoutes(), flowRoutes(), routingRoutes(),
 		mappingRoutes(), orderRoutes(), taskRoutes(), exceptionRoutes(), publishingRoutes(),
-		outhookRoutes()} {
+		outhookRoutes(), fieldRoutes()} {
 		for _, r := range group {
 			r.kept = r.write
 		}

@@ -69,6 +69,7 @@ type Call struct {
 	Body   any    // sent as JSON; []byte is sent as it is
 	Type   string // Content-Type of a body; default application/json
 	Key    string // Idempotency-Key; empty sends none
+	Match  string // If-Match; empty sends none
 	Accept string
 	Last   string // Last-Event-ID of a stream
 }
@@ -172,7 +173,7 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 		return nil, fmt.Errorf("build the request: %w", err)
 	}
 	for name, text := range map[string]string{
-		"Idempotency-Key": call.Key, "Accept": call.Accept, "Last-Event-ID": call.Last,
+		"Idempotency-Key": call.Key, "If-Match": call.Match, "Accept": call.Accept, "Last-Event-ID": call.Last,
 	} {
 		if text != "" {
 			req.Header.Set(name, text)

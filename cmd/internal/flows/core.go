@@ -19,6 +19,7 @@ import (
 	"holdfast/adapters/answers"
 	"holdfast/adapters/connections"
 	"holdfast/adapters/exceptions"
+	"holdfast/adapters/fieldmap"
 	"holdfast/adapters/httpapi"
 	"holdfast/adapters/mapping"
 	"holdfast/adapters/orders"
@@ -252,6 +253,7 @@ func (c *Core) Serve(to *httpapi.Config) {
 		return connections.HealthOf(ctx, c.board, c.cfg.Store, id)
 	}
 	to.Mappings, to.MappingAudit = c.table, c.auditor
+	to.Fields = fieldmap.NewBook(c.cfg.Store)
 	to.Orders, to.Tasks, to.Exceptions = c.orders, c.tasks, c.exceptions
 	to.Publishing, to.Answers = c.publisher, answers.New(c.cfg.Store, c.cfg.Now)
 	to.Outhooks = &outhooks.Desk{Book: c.outhooks, Tasks: c.tasks}
