@@ -44,7 +44,7 @@ func TestSimulate(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
-	ready := regexp.MustCompile(`^holdfast simulate ready shopify=(\S+) amazon=(\S+) sqs=(\S+) `+
+	ready := regexp.MustCompile(`^holdfast simulate ready shopify=(\S+) amazon=(\S+) sqs=(\S+) ` +
 		`netsuite=(\S+)\n$`).FindStringSubmatch(line)
 	require.NotNil(t, ready, line)
 	addr := ready[1]
