@@ -3,37 +3,49 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/spf13/cobra"
 
+	"holdfast/adapters/amazon/spapitest"
+	"holdfast/adapters/netsuite/netsuitetest"
 	"holdfast/adapters/shopify/shopifytest"
 )
 
-const simulateHelp = `Runs the vendor simulators alone, for anybody's adapter: a Shopify with two shops
-that stock the same SKUs. The first line on standard output, when calls are accepted, is
+const simulateHelp = `Runs the vendor simulators alone, for anybody's adapter: a Shopify with two shops, an
+Amazon with a seller in North America and one in Europe, and an account of NetSuite. All have the same
+SKUs. The first line on standard output, when calls are accepted, is
 
-  holdfast simulate ready shopify=ADDR
+  holdfast simulate ready shopify=ADDR amazon=ADDR sqs=ADDR netsuite=ADDR
 
-Clients take http://ADDR/SHOP in place of https://SHOP.myshopify.com. --connections FILE writes what
-PUT /v1/connections/{id} takes, by id, with the secrets in files beside it. --faults FILE (YAML or
-JSON) makes things go wrong by script and seed. --speed K divides every period of the vendor by K;
-answers say so in X-Simulate-Speed. docs/SIMULATORS.md has the controls under /_sim. Ends with
-SIGTERM or Ctrl-C.`
+Clients take http://ADDR/SHOP in place of https://SHOP.myshopify.com, http://ADDR/na in place of
+https://sellingpartnerapi-na.amazon.com, http://ADDR as the endpoint of SQS, and http://ADDR in place of
+https://ACCOUNT.suitetalk.api.netsuite.com. --connections FILE writes what PUT /v1/connections/{id}
+takes, by id, with the secrets in files beside it. --faults FILE (YAML or JSON) makes things go wrong by
+script and seed. --speed K divides every period of the vendors by K; answers say so in X-Simulate-Speed.
+docs/SIMULATORS.md has the controls under /_sim. Ends with SIGTERM or Ctrl-C.`
 
 // simulation is what the flags of simulate say.
 type simulation struct {
 	seed                uint64
 	speed, skus         int
 	shops               []string
-	addr                string
+	shop, amazon, erp   string // addresses
 	faults, connections string
 	manual              bool
+}
+
+// vendors are the simulators of one run.
+type vendors struct {
+	cfg     shopifytest.Config
+	shopify *shopifytest.Server
+	amazon  *spapitest.Server
+	erp     *netsuitetest.Server
 }
 
 func (a *app) simulateCommand() *cobra.Command {
@@ -52,8 +64,10 @@ func (a *app) simulateCommand() *cobra.Command {
 	f.StringVar(&s.connections, "connections", "",
 		"file to write with ready bodies of PUT /v1/connections; *.secrets beside it is made too")
 	f.StringSliceVar(&s.shops, "shops", []string{"alpha", "beta"}, "names of the Shopify shops")
-	f.IntVar(&s.skus, "skus", 100, "SKUs in each shop")
-	f.StringVar(&s.addr, "shopify", "127.0.0.1:0", "address of the simulated Shopify")
+	f.IntVar(&s.skus, "skus", 100, "SKUs of each vendor")
+	f.StringVar(&s.shop, "shopify", "127.0.0.1:0", "address of the simulated Shopify")
+	f.StringVar(&s.amazon, "amazon", "127.0.0.1:0", "address of the simulated Amazon and its queues")
+	f.StringVar(&s.erp, "netsuite", "127.0.0.1:0", "address of the simulated NetSuite")
 	f.BoolVar(&s.manual, "manual-clock", false, "time moves by POST /_sim/clock only")
 	return c
 }
@@ -66,116 +80,123 @@ func (a *app) simulate(ctx context.Context, s simulation) error {
 	if s.skus < 1 || s.skus > 100_000 {
 		return usagef("skus: %d must be 1 to 100,000", s.skus)
 	}
-	cfg := shopifytest.Config{Addr: s.addr, Seed: s.seed, Speed: s.speed, Manual: s.manual,
-		Start: time.Now().UTC()}
-	for _, name := range s.shops {
-		cfg.Shops = append(cfg.Shops, shopifytest.SampleShop(name, s.seed, s.skus))
-	}
-	script, err := readScript(s.faults)
+	script, err := readScripts(s.faults)
 	if err != nil {
 		return &statusError{code: exitUsage, err: err}
 	}
-	shopify, err := shopifytest.New(cfg)
+	v, err := newVendors(s, script)
 	if err != nil {
 		return usagef("%w", err)
 	}
-	if err := shopify.Run(script); err != nil {
-		return usagef("%w", err)
-	}
-	if err := shopify.Start(); err != nil {
+	defer v.close()
+	if err := v.start(); err != nil {
 		return err
 	}
-	defer shopify.Close()
 	if s.connections != "" {
-		if err := writeConnections(s.connections, cfg, shopify); err != nil {
+		if err := v.writeConnections(s); err != nil {
 			return err
 		}
 	}
-	addr := strings.TrimPrefix(shopify.URL(), "http://")
-	if _, err := fmt.Fprintf(a.stdout, "holdfast simulate ready shopify=%s\n", addr); err != nil {
+	addr := func(url string) string { return strings.TrimPrefix(url, "http://") }
+	_, err = fmt.Fprintf(a.stdout, "holdfast simulate ready shopify=%s amazon=%s sqs=%s netsuite=%s\n",
+		addr(v.shopify.URL()), addr(v.amazon.URL()), addr(v.amazon.URL()), addr(v.erp.URL()))
+	if err != nil {
 		return fmt.Errorf("say that it is ready: %w", err)
 	}
 	<-ctx.Done()
 	return nil
 }
 
-// readScript reads a file of faults. No file is no faults.
-func readScript(path string) (shopifytest.Script, error) {
+// newVendors makes the simulators and puts their faults into force. They do not listen yet. The error
+// is one of usage: a flag or a script that is not valid.
+func newVendors(s simulation, script scripts) (*vendors, error) {
+	now := time.Now().UTC()
+	v := &vendors{cfg: shopifytest.Config{Addr: s.shop, Seed: s.seed, Speed: s.speed, Manual: s.manual,
+		Start: now}}
+	for _, name := range s.shops {
+		v.cfg.Shops = append(v.cfg.Shops, shopifytest.SampleShop(name, s.seed, s.skus))
+	}
+	var errs [6]error
+	v.shopify, errs[0] = shopifytest.New(v.cfg)
+	v.amazon, errs[1] = spapitest.New(spapitest.Config{Addr: s.amazon, Seed: s.seed, Speed: s.speed,
+		Manual: s.manual, Start: now, Accounts: []spapitest.AccountConfig{
+			spapitest.SampleAccount("us", "na", s.seed, s.skus),
+			spapitest.SampleAccount("de", "eu", s.seed, s.skus)}})
+	v.erp, errs[2] = netsuitetest.New(netsuitetest.Config{Addr: s.erp, Seed: s.seed, Speed: s.speed,
+		Manual: s.manual, Start: now, Currencies: []string{"USD", "EUR", "GBP"},
+		Items: netsuitetest.SampleItems(s.seed, s.skus)})
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	errs[3], errs[4], errs[5] = v.shopify.Run(script.Shopify), v.amazon.Run(script.Amazon),
+		v.erp.Run(script.NetSuite)
+	return v, errors.Join(errs[:]...)
+}
+
+// start lets all of them listen. It fails where an address cannot be had; close ends those that do.
+func (v *vendors) start() error {
+	return errors.Join(v.shopify.Start(), v.amazon.Start(), v.erp.Start())
+}
+
+func (v *vendors) close() {
+	v.shopify.Close()
+	v.amazon.Close()
+	v.erp.Close()
+}
+
+// scripts are the faults of each vendor.
+type scripts struct {
+	Shopify  shopifytest.Script
+	Amazon   spapitest.Script
+	NetSuite netsuitetest.Script
+}
+
+// readScripts reads a file of faults: one script under the name of each vendor, or one for Shopify
+// alone. No file is no faults. The error says what is wrong in it; then there is no script.
+func readScripts(path string) (scripts, error) {
 	if path == "" {
-		return shopifytest.Script{}, nil
+		return scripts{}, nil
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return shopifytest.Script{}, fmt.Errorf("faults: %w", err)
+		return scripts{}, fmt.Errorf("faults: %w", err)
 	}
 	// JSON is YAML, so one parser reads both; what comes out is checked as JSON.
 	tree, err := yaml.Parser().Unmarshal(text)
 	if err != nil {
-		return shopifytest.Script{}, fmt.Errorf("faults: %s: %w", path, err)
+		return scripts{}, fmt.Errorf("faults: %s: %w", path, err)
 	}
-	if text, err = json.Marshal(tree); err != nil {
-		return shopifytest.Script{}, fmt.Errorf("faults: %s: %w", path, err)
+	parts := map[string]any{}
+	for _, vendor := range []string{"shopify", "amazon", "netsuite"} {
+		if part, ok := tree[vendor]; ok {
+			parts[vendor] = part
+			delete(tree, vendor)
+		}
 	}
-	script, err := shopifytest.ParseScript(text)
+	if len(parts) == 0 {
+		parts["shopify"] = tree
+	} else if len(tree) > 0 {
+		return scripts{}, fmt.Errorf("faults: %s: beside the names of vendors there can be nothing", path)
+	}
+	var out scripts
+	err = errors.Join(parsePart(parts["shopify"], shopifytest.ParseScript, &out.Shopify),
+		parsePart(parts["amazon"], spapitest.ParseScript, &out.Amazon),
+		parsePart(parts["netsuite"], netsuitetest.ParseScript, &out.NetSuite))
 	if err != nil {
-		return script, fmt.Errorf("faults: %s: %w", path, err)
+		return scripts{}, fmt.Errorf("faults: %s: %w", path, err)
 	}
-	return script, nil
+	return out, nil
 }
 
-// connectionBody is the body of PUT /v1/connections/{id}.
-type connectionBody struct {
-	Kind      string            `json:"kind"`
-	Mode      string            `json:"mode"`
-	Endpoint  string            `json:"endpoint"`
-	Account   string            `json:"account"`
-	Secrets   map[string]string `json:"secrets"`
-	Locations map[string]string `json:"locations,omitempty"` // theirs → ours
-	Settings  map[string]int    `json:"settings,omitempty"`
-}
-
-// writeConnections writes a body for each shop, by the id of its connection. Bodies hold no secret:
-// each secret is a file of its own, that only its owner may read.
-func writeConnections(path string, cfg shopifytest.Config, shopify *shopifytest.Server) error {
-	abs, err := filepath.Abs(path)
+// parsePart reads the script of one vendor; a vendor that is not named has none.
+func parsePart[S any](tree any, parse func([]byte) (S, error), into *S) error {
+	if tree == nil {
+		return nil
+	}
+	text, err := json.Marshal(tree)
 	if err != nil {
-		return fmt.Errorf("connections: %w", err)
+		return err
 	}
-	folder := abs + ".secrets"
-	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("connections: %w", err)
-	}
-	all := map[string]connectionBody{}
-	for _, shop := range cfg.Shops {
-		body := connectionBody{Kind: "shopify", Mode: "observe",
-			Endpoint: shopify.Endpoint(shop.Name), Account: shop.Domain,
-			Secrets: map[string]string{}, Locations: map[string]string{}}
-		if cfg.Speed > 1 {
-			body.Settings = map[string]int{"speed": cfg.Speed}
-		}
-		secrets := map[string]string{"token": shop.Apps[0].Token, "webhook": shop.WebhookSecrets[0]}
-		for name, secret := range secrets {
-			file := filepath.Join(folder, shop.Name+"-"+name)
-			if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
-				return fmt.Errorf("connections: %w", err)
-			}
-			body.Secrets[name] = "file:" + file
-		}
-		state, err := shopify.State(shop.Name)
-		if err != nil {
-			return fmt.Errorf("connections: %w", err)
-		}
-		for _, place := range state.Locations {
-			body.Locations[fmt.Sprint(place.ID)] = place.Name
-		}
-		all["shopify-"+shop.Name] = body
-	}
-	text, err := json.MarshalIndent(all, "", "  ")
-	if err != nil {
-		return fmt.Errorf("connections: %w", err)
-	}
-	if err := os.WriteFile(abs, append(text, '\n'), 0o600); err != nil {
-		return fmt.Errorf("connections: %w", err)
-	}
-	return nil
+	*into, err = parse(text)
+	return err
 }

@@ -30,10 +30,6 @@ type Config struct {
 	Assumptions   *Assumptions
 	Timing        *Timing // nil: [Usual]
 
-	// EventBridge is the queue to which the rule on the partner bus of EventBridge sends what comes
-	// to it; default the first queue of the account.
-	EventBridge string
-
 	JournalLimit int // entries kept; the oldest go first; default 2,000,000
 	QueueLimit   int // messages that a queue keeps; more are lost; default 120,000, as SQS in flight
 }
@@ -71,6 +67,10 @@ type AccountConfig struct {
 	// Pools are marketplaces that share the stock of Amazon's warehouses. Those in none are a pool
 	// each; the default is one pool for the countries of Pan-European FBA.
 	Pools [][]string
+
+	// Queue is the account's own: its rule on the partner bus of EventBridge sends there what comes
+	// to it. Default holdfast-ACCOUNT, or the first of all where there is none of that name.
+	Queue string
 
 	Listings []ListingConfig
 }
@@ -163,6 +163,13 @@ func (c Config) withDefaults() Config {
 		queues[i].VisibilitySeconds = orElse(queues[i].VisibilitySeconds, 30)
 	}
 	c.Queues = queues
+	for i := range accounts {
+		own := "holdfast-" + accounts[i].Name
+		if !slices.ContainsFunc(queues, func(q QueueConfig) bool { return q.Name == own }) {
+			own = queues[0].Name
+		}
+		accounts[i].Queue = orElse(accounts[i].Queue, own)
+	}
 	return c
 }
 
@@ -222,6 +229,11 @@ func (c Config) validate() error {
 			bad("queue %q: a name is needed, no two may be equal, none is FIFO", q.Name)
 		}
 		queues[q.Name] = true
+	}
+	for _, a := range c.Accounts {
+		if !queues[a.Queue] {
+			bad("account %s: no queue %q", a.Name, a.Queue)
+		}
 	}
 	for _, f := range c.Faults {
 		errs = append(errs, f.validate())

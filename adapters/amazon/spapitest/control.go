@@ -16,7 +16,7 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 	var out any
 	var err error
 	switch r.Method + " " + r.URL.Path {
-	case "POST /_sim/orders":
+	case "POST /_sim/sales":
 		out, err = controlled(w, r, s.Buy)
 	case "POST /_sim/move":
 		out, err = controlled(w, r, func(in Moves) (any, error) { return acknowledged(s.Move(in)) })
@@ -27,7 +27,7 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 		})
 	case "POST /_sim/returns":
 		out, err = controlled(w, r, s.Return)
-	case "POST /_sim/edits":
+	case "POST /_sim/stock", "POST /_sim/edits":
 		out, err = controlled(w, r, s.Edit)
 	case "POST /_sim/faults":
 		out, err = controlled(w, r, func(in Script) (any, error) { return acknowledged(s.Run(in)) })

@@ -1,7 +1,9 @@
 package spapitest
 
 import (
+	"encoding/base64"
 	"encoding/json"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -86,7 +88,7 @@ func createFeed(c *call) answer {
 	}
 	f := &feed{id: c.srv.newID(11), kind: in.Kind, status: inQueue, markets: in.Markets, input: d,
 		created: c.act.at}
-	c.acct.feeds = append(c.acct.feeds, f)
+	c.acct.feeds = keepNewest(c.acct.feeds, f)
 	c.entry.Doc = f.id
 	c.act.log(Entry{Kind: "feed", Op: inQueue, Type: f.kind, Doc: f.id})
 	request := c.n
@@ -214,14 +216,14 @@ func cancelFeed(c *call) answer {
 
 // getFeeds lists feeds, the newest first.
 func getFeeds(c *call) answer {
-	kinds, states := c.list("feedTypes"), c.list("processingStatuses")
-	if len(kinds) == 0 && c.query.Get("nextToken") == "" {
-		return invalid("feedTypes or nextToken is required.")
+	from, refused := c.resume()
+	if refused != nil {
+		return *refused
 	}
+	kinds, states := c.list("feedTypes"), c.list("processingStatuses")
 	size, fine := c.pageSize(10)
-	last, refused := c.page("nextToken")
-	if refused != nil || !fine {
-		return invalid("Invalid pageSize or nextToken.")
+	if len(kinds) == 0 || !fine {
+		return invalid("feedTypes or nextToken is required, and pageSize is 1 to 100.")
 	}
 	found := []obj{}
 	for i := len(c.acct.feeds) - 1; i >= 0; i-- {
@@ -230,7 +232,7 @@ func getFeeds(c *call) answer {
 			found = append(found, f.json())
 		}
 	}
-	return ok(c.cut(found, "feeds", int(last.At), size))
+	return ok(c.cut(found, "feeds", from, size))
 }
 
 // pageSize reads the parameter of that name, 1 to 100.
@@ -243,13 +245,46 @@ func (c *call) pageSize(usual int) (int, bool) {
 	return n, err == nil && n >= 1 && n <= 100
 }
 
+// resume reads the token of a list of feeds or reports, which must be the only parameter: the
+// others are in it. It returns where to go on.
+func (c *call) resume() (from int, refused *answer) {
+	text := c.query.Get("nextToken")
+	if text == "" {
+		return 0, nil
+	}
+	bad := invalid("Invalid nextToken: it is malformed or has expired, or is not the only parameter.")
+	var t pageToken
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || json.Unmarshal(raw, &t) != nil || len(c.query) != 1 || t.At < 0 ||
+		c.srv.clock.Now().UnixMilli() >= t.Expires {
+		return 0, &bad
+	}
+	if c.query, err = url.ParseQuery(t.Query); err != nil || t.Hash != c.hash("nextToken") {
+		return 0, &bad
+	}
+	return int(t.At), nil
+}
+
+// jobLimit bounds the feeds, and the reports, that are kept of an account.
+const jobLimit = 10_000
+
+// keepNewest adds to a list of feeds or reports; the oldest goes where there are too many. What is
+// still under way is finished, but nobody can ask for it.
+func keepNewest[T any](list []*T, x *T) []*T {
+	if len(list) >= jobLimit {
+		list[0] = nil
+		list = list[1:]
+	}
+	return append(list, x)
+}
+
 // cut takes one page out of a list and says how to go on.
 func (c *call) cut(found []obj, name string, from, size int) obj {
 	from = min(from, len(found))
 	to := min(from+size, len(found))
 	out := obj{name: found[from:to]}
 	if to < len(found) {
-		out["nextToken"] = pageToken{Hash: c.hash("nextToken"), At: int64(to), ID: "p",
+		out["nextToken"] = pageToken{Hash: c.hash("nextToken"), At: int64(to), Query: c.query.Encode(),
 			Expires: c.srv.clock.Now().Add(c.srv.period(orderTokenLife)).UnixMilli()}.text()
 	}
 	return out

@@ -146,8 +146,8 @@ func (c *courier) send(a *action, sub *subscription, n note) {
 	if f.lost {
 		return
 	}
-	q := c.srv.queues[sub.dest.queue]
-	entry.Queue = sub.dest.queue
+	entry.Queue = orElse(sub.dest.queue, a.acct.cfg.Queue)
+	q := c.srv.queues[entry.Queue]
 	a.log(entry)
 	if q == nil {
 		return

@@ -66,7 +66,7 @@ func createReport(c *call) answer {
 	}
 	r := &report{id: c.srv.newID(11), kind: in.Kind, status: inQueue, markets: in.Markets,
 		since: since, until: until, given: fineSince, created: c.act.at}
-	c.acct.reports = append(c.acct.reports, r)
+	c.acct.reports = keepNewest(c.acct.reports, r)
 	c.entry.Doc = r.id
 	c.act.log(Entry{Kind: "report", Op: inQueue, Type: r.kind, Doc: r.id})
 	wait := c.srv.timing().Report.draw(c.acct.rng)
@@ -197,14 +197,14 @@ func getReportDocument(c *call) answer {
 
 // getReports lists reports, the newest first.
 func getReports(c *call) answer {
-	kinds, states := c.list("reportTypes"), c.list("processingStatuses")
-	if len(kinds) == 0 && c.query.Get("nextToken") == "" {
-		return invalid("reportTypes or nextToken is required.")
+	from, refused := c.resume()
+	if refused != nil {
+		return *refused
 	}
+	kinds, states := c.list("reportTypes"), c.list("processingStatuses")
 	size, fine := c.pageSize(10)
-	last, refused := c.page("nextToken")
-	if refused != nil || !fine {
-		return invalid("Invalid pageSize or nextToken.")
+	if len(kinds) == 0 || !fine {
+		return invalid("reportTypes or nextToken is required, and pageSize is 1 to 100.")
 	}
 	found := []obj{}
 	for i := len(c.acct.reports) - 1; i >= 0; i-- {
@@ -213,5 +213,5 @@ func getReports(c *call) answer {
 			found = append(found, r.json())
 		}
 	}
-	return ok(c.cut(found, "reports", int(last.At), size))
+	return ok(c.cut(found, "reports", from, size))
 }

@@ -27,6 +27,7 @@ type pageToken struct {
 	Before  int64  `json:"b,omitempty"` // the cut-off of the first page, in ms
 	At      int64  `json:"t,omitempty"` // the last order shown: its time in ms and its id
 	ID      string `json:"i"`
+	Query   string `json:"q,omitempty"` // of a list whose token is the only parameter
 }
 
 func (t pageToken) text() string { return base64.RawURLEncoding.EncodeToString(encode(t)) }

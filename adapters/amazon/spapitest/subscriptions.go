@@ -18,7 +18,7 @@ type destination struct {
 	bus      string // of EventBridge: the name of the partner event source
 	account  string
 	region   string
-	queue    string // where they arrive in the end
+	queue    string // where they arrive; "" of a bus, whose rules sort them by account
 }
 
 // subscription sends one type of an account's notifications to a destination.
@@ -84,9 +84,6 @@ func createDestination(c *call) answer {
 	} else {
 		d.account, d.region = in.Spec.Bus.Account, in.Spec.Bus.Region
 		d.bus = "aws.partner/sellingpartnerapi.amazon.com/" + d.account + "/" + appID
-		if d.queue = c.srv.cfg.EventBridge; d.queue == "" {
-			d.queue = c.srv.cfg.Queues[0].Name
-		}
 	}
 	c.srv.mu.Lock()
 	defer c.srv.mu.Unlock()

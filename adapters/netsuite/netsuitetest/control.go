@@ -17,13 +17,20 @@ func (s *Server) control(w http.ResponseWriter, r *http.Request) {
 	var out any
 	var err error
 	switch r.Method + " " + r.URL.Path {
-	case "POST /_sim/orders":
+	case "POST /_sim/sales":
 		out, err = controlled(w, r, func(in Orders) (any, error) {
 			list, err := s.Enter(in)
 			return map[string]any{"orders": list}, err
 		})
-	case "POST /_sim/staff":
+	case "POST /_sim/stock", "POST /_sim/edits":
 		out, err = controlled(w, r, func(in Staff) (any, error) { return acknowledged(s.Work(in)) })
+	case "POST /_sim/cancel":
+		out, err = controlled(w, r, func(in Cancels) (any, error) {
+			list, err := s.Cancel(in)
+			return map[string]any{"cancelled": list}, err
+		})
+	case "POST /_sim/returns":
+		out, err = controlled(w, r, s.Return)
 	case "POST /_sim/access":
 		out, err = controlled(w, r, func(in Access) (any, error) { s.Access(in); return acknowledged(nil) })
 	case "POST /_sim/faults":

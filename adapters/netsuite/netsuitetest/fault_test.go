@@ -221,20 +221,33 @@ func TestControls(t *testing.T) {
 		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &out))
 		return w.Code, out
 	}
-	code, out := call("POST", "/_sim/orders", `{"count":2,"customer":"Wholesale Ltd","location":"main",
+	code, out := call("POST", "/_sim/sales", `{"count":2,"customer":"Wholesale Ltd","location":"main",
 		"lines":[{"sku":"A","qty":4,"rate":"9.5"}]}`)
 	require.Equal(t, 200, code, out)
+	placed := out
 	number := out["orders"].([]any)[0].(m)["number"].(string)
 	assert.Equal(t, "10 8 2 0", r.stock("A", "main"))
-	code, out = call("POST", "/_sim/staff", `{"pack":[{"order":"`+number+`","tracking":"1Z"}],
+	code, out = call("POST", "/_sim/edits", `{"pack":[{"order":"`+number+`","tracking":"1Z"}],
 		"bill":[{"order":"`+number+`"}],"adjust":[{"sku":"A","location":"main","to":"20"}]}`)
 	require.Equal(t, 200, code, out)
 	assert.Equal(t, "20 4 16 0", r.stock("A", "main"))
 	assert.Equal(t, "G", r.status(number))
 	assert.Equal(t, []m{{"trackingnumber": "1Z-main"}}, r.sql("SELECT trackingnumber FROM trackingnumber"))
-	code, _ = call("POST", "/_sim/staff", `{"packs":[]}`)
+	second := placed["orders"].([]any)[1].(m)["number"].(string)
+	code, out = call("POST", "/_sim/returns", `{"order":"`+number+`","lines":[{"sku":"A","qty":5}]}`)
+	assert.Equal(t, 400, code, "more than was shipped: %v", out)
+	code, out = call("POST", "/_sim/returns", `{"order":"`+number+`","lines":[{"sku":"A","qty":3}],
+		"received":true}`)
+	require.Equal(t, 200, code, out)
+	assert.Equal(t, "23 4 19 0", r.stock("A", "main"))
+	code, out = call("POST", "/_sim/cancel", `{"orders":["`+second+`"]}`)
+	require.Equal(t, 200, code, out)
+	assert.Equal(t, "23 0 23 0", r.stock("A", "main"))
+	code, _ = call("POST", "/_sim/cancel", `{"orders":["none"]}`)
+	assert.Equal(t, 400, code)
+	code, _ = call("POST", "/_sim/edits", `{"packs":[]}`)
 	assert.Equal(t, 400, code, "a misspelt field is refused")
-	code, out = call("POST", "/_sim/staff", `{"pack":[{"order":"none"}]}`)
+	code, out = call("POST", "/_sim/edits", `{"pack":[{"order":"none"}]}`)
 	assert.Equal(t, 400, code, out)
 	code, _ = call("POST", "/_sim/faults", `{"faults":[{"kind":"concurrency","operation":"suiteql"}],
 		"assumptions":{"time_zone":"UTC"}}`)
@@ -248,9 +261,9 @@ func TestControls(t *testing.T) {
 	_, out = call("POST", "/_sim/clock", `{"advance_ms":60000}`)
 	assert.Equal(t, "2026-11-23T17:01:00Z", out["now"])
 	_, out = call("GET", "/_sim/state", "")
-	assert.Len(t, out["transactions"], 5)
+	assert.Len(t, out["transactions"], 7)
 	_, out = call("GET", "/_sim/journal?kind=record&cause=staff&type=salesOrder", "")
-	assert.Len(t, out["entries"], 2)
+	assert.Len(t, out["entries"], 3)
 	code, _ = call("POST", "/_sim/access", `{"revoke":true}`)
 	assert.Equal(t, 200, code)
 	assert.Equal(t, 401, r.get("salesOrder").status)

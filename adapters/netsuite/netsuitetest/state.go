@@ -175,3 +175,16 @@ func (a *account) lineState(r *record, l *line) LineState {
 	}
 	return out
 }
+
+// ListID is the internal id of a record of a list (customer, currency, subsidiary, location) by its
+// name, or of the first where the name is ""; "" where there is none.
+func (s *Server) ListID(typ, name string) string {
+	s.account.mu.Lock()
+	defer s.account.mu.Unlock()
+	for _, r := range s.account.byType[typ] {
+		if name == "" || r.name() == name || r.text("symbol") == name {
+			return fmt.Sprint(r.id)
+		}
+	}
+	return ""
+}
