@@ -111,7 +111,10 @@ type job struct {
 
 // executors maps each kind of task to what does it.
 var executors = map[string]func(*job, context.Context) (outbox.Finish, error){
-	taskRead: (*job).read,
+	taskRead:     (*job).read,
+	taskShipment: (*job).shipment,
+	taskCancel:   (*job).acknowledgement,
+	taskDecline:  (*job).declineCancel,
 }
 
 // Do does a task of any of [TaskKinds]. It fails with a spapi.Fault, with *outbox.Later or
