@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -99,6 +100,9 @@ func (j *job) order(ctx context.Context) (outbox.Finish, error) {
 	if j.home(o) {
 		return outbox.Finish{}, &outbox.Needless{Why: "the order was born in this shop"}
 	}
+	if err := j.wanted(o); err != nil {
+		return outbox.Finish{}, err
+	}
 	id, name := j.known(o), ""
 	if id == "" && (j.t.Unknown || j.t.Tries > 1) {
 		if id, name, err = j.findMade(ctx, o); err != nil {
@@ -124,6 +128,8 @@ func (j *job) order(ctx context.Context) (outbox.Finish, error) {
 			return outbox.Finish{}, err
 		}
 		doc.Claims = claimed(at)
+	} else if err := j.guard(ctx, o, id); err != nil {
+		return outbox.Finish{}, err
 	}
 	return outbox.Finish{Result: map[string]string{"order": id.tail(), "name": name},
 		Also: func(ctx context.Context, tx *records.Tx) error {
@@ -207,6 +213,9 @@ func (j *job) input(o *orders.Order) (in orderInput, err error) {
 	if len(in.ShipTo) == 0 && o.ShipTo.Country != "" {
 		in.ShipTo, _ = json.Marshal(map[string]string{"countryCode": o.ShipTo.Country,
 			"provinceCode": o.ShipTo.Region, "zip": o.ShipTo.PostalCode}) // texts always encode
+	}
+	if behaviour(o) == bypass {
+		in.Tags = append(slices.Clone(o.Tags), fbaTag)
 	}
 	for i := range o.Lines {
 		l := &o.Lines[i]
