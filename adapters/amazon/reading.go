@@ -155,7 +155,7 @@ func (r *reading) packages(o *spapi.Order) {
 		}
 		r.snap.Shipments = append(r.snap.Shipments, s)
 	}
-	rest := orders.Shipment{Key: "fulfilled", By: r.acc.id, At: r.snap.UpdatedAt}
+	rest := orders.Shipment{Key: restKey, By: r.acc.id, At: r.snap.UpdatedAt}
 	for i := range o.Items {
 		it := &o.Items[i]
 		if it.Fulfillment == nil || it.ID == "" {

@@ -36,6 +36,7 @@ type Config struct {
 type Sellers struct {
 	cfg  Config
 	seen *prometheus.CounterVec
+	sent sync.Mutex // from a look at an order's packages to the book's having what was made of them
 	mu   struct {
 		sync.Mutex
 		all map[string]*seller
