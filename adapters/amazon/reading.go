@@ -70,6 +70,7 @@ func (r *reading) order(o *spapi.Order) (ok bool) {
 	}
 	r.packages(o)
 	r.lines(o)
+	r.proceeds(o)
 	if r.unpriced && !s.Pending && s.Cancelled == nil {
 		s.Pending, s.UpdatedAt = true, s.UpdatedAt.Add(-time.Millisecond)
 	}

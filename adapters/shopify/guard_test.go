@@ -2,6 +2,7 @@ package shopify
 
 import (
 	"encoding/json"
+	"math/big"
 	"slices"
 	"testing"
 	"time"
@@ -150,5 +151,45 @@ func TestOrdersThatAmazonSendsMayWaitOrBeLeftOut(t *testing.T) {
 		require.NoError(t, err)
 		_, err = j.order(w.ctx)
 		require.NoError(t, err)
+	}
+}
+
+// What the total is made of comes with it: shipping, and the tax that the marketplace has collected.
+func TestAnOrderOfAmazonsHasItsShippingAndTaxes(t *testing.T) {
+	for _, included := range []bool{false, true} {
+		w := newWorld(t)
+		w.watch()
+		total := "36.50"
+		if included {
+			total = "34.00"
+		}
+		_, err := w.book.Receive(w.ctx, orders.Delivery{Connection: "amz"}, orders.Snapshot{
+			Home: orders.External{System: "amz", Kind: "order", ID: "902-1"}, CreatedAt: w.sim.Now(),
+			UpdatedAt: w.sim.Now(), Currency: "USD", Total: total,
+			Money: &orders.Money{TaxIncluded: included, Charges: []orders.Charge{{Kind: "shipping", Amount: "4.00"}},
+				Lines: []orders.LineMoney{{Ref: "l1", Tax: "2.50"}}},
+			Lines: []orders.SnapshotLine{{Ref: "l1", Qty: 3, Ordered: 3, SellerSKU: "AZ-A", Price: "10.00"}}})
+		require.NoError(t, err)
+		w.eventually()
+		var out struct {
+			Orders struct {
+				Nodes []struct {
+					Total struct {
+						Shop struct{ Amount string } `json:"shopMoney"`
+					} `json:"totalPriceSet"`
+				} `json:"nodes"`
+			} `json:"orders"`
+		}
+		s, err := w.shops.shop("shop")
+		require.NoError(t, err)
+		op := &operation{name: "Total", kind: reads, urgency: Ordinary, cost: 5, text: `query Total { orders(first: 1) { nodes {
+  totalPriceSet { shopMoney { amount } } } } }`}
+		require.NoError(t, s.client.do(w.ctx, op, nil, &out))
+		require.Len(t, out.Orders.Nodes, 1)
+		want, ok := new(big.Rat).SetString(total)
+		require.True(t, ok)
+		got, ok := new(big.Rat).SetString(out.Orders.Nodes[0].Total.Shop.Amount)
+		require.True(t, ok)
+		require.Zero(t, want.Cmp(got), "%s", got.FloatString(2))
 	}
 }

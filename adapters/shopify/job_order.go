@@ -27,6 +27,8 @@ type (
 		Email       string          `json:"email,omitempty"`
 		Money       []saleInput     `json:"transactions,omitempty"`
 		TaxLines    json.RawMessage `json:"taxLines,omitempty"`
+		TaxIncluded bool            `json:"taxesIncluded,omitempty"`
+		Shipping    []shippingInput `json:"shippingLines,omitempty"`
 		Test        bool            `json:"test,omitempty"`
 	}
 	lineInput struct {
@@ -232,8 +234,10 @@ func (j *job) input(o *orders.Order) (in orderInput, err error) {
 		if l.Price != "" && o.Currency != "" {
 			line.Price = &moneyInput{amountInput{l.Price, o.Currency}}
 		}
+		line.lineMoney(o, l.Ref)
 		in.Lines = append(in.Lines, line)
 	}
+	in.money(o)
 	if len(in.Lines) == 0 {
 		return in, refused(codeState, "the order %s has no line that is to be sold", o.ID)
 	}
