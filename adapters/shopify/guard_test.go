@@ -144,6 +144,9 @@ func TestOrdersThatAmazonSendsMayWaitOrBeLeftOut(t *testing.T) {
 		var needless *outbox.Needless
 		if how == fbaSkip {
 			require.ErrorAs(t, err, &needless)
+			o := w.get(id)
+			_, err = j.there(&o)
+			require.ErrorAs(t, err, &needless, "nothing waits for what is never made")
 			continue
 		}
 		require.ErrorAs(t, err, &later)
