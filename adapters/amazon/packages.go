@@ -140,7 +140,7 @@ func (j *job) number(o *orders.Order, at int) int {
 		for i := range o.Shipments {
 			s := &o.Shipments[i]
 			taken = taken || i != at && (s.By == j.id && s.Key == name ||
-				slices.Contains(s.IDs, orders.External{System: j.id, Kind: "shipment", ID: name}) && i+1 != n)
+				slices.Contains(s.IDs, orders.External{System: j.id, Kind: "shipment", ID: name}))
 		}
 		if taken {
 			n += behind

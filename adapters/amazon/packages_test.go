@@ -92,3 +92,20 @@ func TestShipPlusIsNeverConfirmedByHand(t *testing.T) {
 	require.ErrorAs(t, r.do(taskShipment), &needless)
 	require.Zero(t, len(r.sim.Journal(spapitest.Filter{Kind: "request", Op: "confirmShipment"})))
 }
+
+// A package that was confirmed by hand keeps its number: ours takes another one and changes nothing of it.
+func TestAPackageOfOursNeverTakesTheNumberOfAnother(t *testing.T) {
+	r := newRig(t, spapitest.Timing{})
+	id := r.buy(spapitest.PurchaseLine{SKU: "AZ-A", Qty: 2})
+	ref := r.at(id).Items[0].ID
+	require.NoError(t, r.seller().client.ConfirmShipment(r.ctx, id, spapi.Confirmation{MarketplaceID: market,
+		Package: 2, CarrierCode: "UPS", Tracking: "by hand", Shipped: r.Now(),
+		Items: []spapi.ShippedItem{{OrderItemID: ref, Quantity: 1}}}))
+	r.pass(5 * time.Minute)
+	r.sweep(byChange)
+	require.Len(t, r.order(id).Shipments, 1)
+	r.ship(id, "f1", orders.Shipment{Carrier: "UPS", Tracking: "1Z"})
+	require.NoError(t, r.do(taskShipment))
+	require.Equal(t, 2, r.at(id).Packages)
+	require.Equal(t, "SHIPPED", r.at(id).Status)
+}
