@@ -37,6 +37,9 @@ type Settings struct {
 	Fulfilment string `json:"fulfilment,omitempty"`
 	// Recipient says that the application has the roles to see where orders go.
 	Recipient bool `json:"recipient,omitempty"`
+	// Carriers are Amazon's codes of carriers by the names that others write; those that Amazon has no
+	// code for are told by their names.
+	Carriers map[string]string `json:"carriers,omitempty"`
 	// Speed divides the intervals, for a simulator that runs faster.
 	Speed int `json:"speed,omitempty"`
 }

@@ -18,13 +18,15 @@ type Kind struct{ Sellers *Sellers }
 const (
 	FlowOrders = "orders" // what is new and what changed is taken in
 	FlowCheck  = "check"  // marketplaces and subscriptions
+	// FlowReports is what Amazon has sent, what came back, and refunds.
+	FlowReports = "reports"
 )
 
 // Check checks what is of the kind in a document. It fails with *engine.FieldError, joined.
 func (k Kind) Check(c connections.Connection) error { return checkSettings(c) }
 
 // Flows lists the flows of a seller.
-func (k Kind) Flows() []string { return []string{FlowOrders, FlowCheck} }
+func (k Kind) Flows() []string { return []string{FlowOrders, FlowCheck, FlowReports} }
 
 // Connect makes the adapter of a connection. It fails when the document cannot be worked with.
 func (k Kind) Connect(l connections.Link) (connections.Adapter, error) {
@@ -94,7 +96,8 @@ func (a *adapter) Run(ctx context.Context) error {
 // work does the chores when they are due.
 func (a *adapter) work(ctx context.Context) error {
 	chores := []*chore{{name: FlowCheck, every: checkEvery, do: a.check},
-		{name: FlowOrders, every: sweepEvery, do: a.sweep}}
+		{name: FlowOrders, every: sweepEvery, do: a.sweep},
+		{name: FlowReports, every: reportsEvery, do: a.reports}}
 	for {
 		s, err := a.all.seller(a.id)
 		if err != nil {
@@ -189,6 +192,8 @@ func (a *adapter) RunFlow(ctx context.Context, r connections.Run) error {
 		return s.run(ctx, a.all, r)
 	case FlowCheck:
 		return a.check(ctx, s)
+	case FlowReports:
+		return a.reports(ctx, s)
 	}
 	return fmt.Errorf("a seller has no flow %q", r.Flow)
 }

@@ -14,6 +14,9 @@ type Book interface {
 	Get(ctx context.Context, id string) (orders.Order, error)
 	Receive(ctx context.Context, v orders.Delivery, s orders.Snapshot) (orders.Receipt, error)
 	Cancel(ctx context.Context, id string, r orders.CancelRequest) (orders.Order, error)
+	Ship(ctx context.Context, id string, s orders.Shipment) (orders.Order, error)
+	Return(ctx context.Context, id string, r orders.Return) (orders.Order, error)
+	Refund(ctx context.Context, id string, r orders.Refund) (orders.Order, error)
 }
 
 // Registry is what this package needs of the connections; *connections.Registry has it. It answers

@@ -70,6 +70,7 @@ func (r *reading) order(o *spapi.Order) (ok bool) {
 	}
 	r.packages(o)
 	r.lines(o)
+	r.proceeds(o)
 	if r.unpriced && !s.Pending && s.Cancelled == nil {
 		s.Pending, s.UpdatedAt = true, s.UpdatedAt.Add(-time.Millisecond)
 	}
@@ -155,7 +156,7 @@ func (r *reading) packages(o *spapi.Order) {
 		}
 		r.snap.Shipments = append(r.snap.Shipments, s)
 	}
-	rest := orders.Shipment{Key: "fulfilled", By: r.acc.id, At: r.snap.UpdatedAt}
+	rest := orders.Shipment{Key: restKey, By: r.acc.id, At: r.snap.UpdatedAt}
 	for i := range o.Items {
 		it := &o.Items[i]
 		if it.Fulfillment == nil || it.ID == "" {

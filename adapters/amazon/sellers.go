@@ -36,6 +36,7 @@ type Config struct {
 type Sellers struct {
 	cfg  Config
 	seen *prometheus.CounterVec
+	sent sync.Mutex // from a look at an order's packages to the book's having what was made of them
 	mu   struct {
 		sync.Mutex
 		all map[string]*seller
@@ -111,7 +112,10 @@ type job struct {
 
 // executors maps each kind of task to what does it.
 var executors = map[string]func(*job, context.Context) (outbox.Finish, error){
-	taskRead: (*job).read,
+	taskRead:     (*job).read,
+	taskShipment: (*job).shipment,
+	taskCancel:   (*job).acknowledgement,
+	taskDecline:  (*job).declineCancel,
 }
 
 // Do does a task of any of [TaskKinds]. It fails with a spapi.Fault, with *outbox.Later or

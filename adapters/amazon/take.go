@@ -24,7 +24,7 @@ func (s *seller) take(ctx context.Context, all *Sellers, o *spapi.Order, include
 	if !r.order(o) || r.ignored != "" {
 		return s.complain(ctx, all, r, o.ID)
 	}
-	_, err := all.cfg.Book.Receive(ctx, orders.Delivery{Connection: s.id}, r.snap)
+	err := s.receive(ctx, all, r)
 	if err != nil && !isNo(err) {
 		return err
 	}
@@ -34,6 +34,19 @@ func (s *seller) take(ctx context.Context, all *Sellers, o *spapi.Order, include
 		return err
 	}
 	return s.complain(ctx, all, r, o.ID)
+}
+
+// receive hands a snapshot to the book, with the packages of what Amazon sends as they are known.
+func (s *seller) receive(ctx context.Context, all *Sellers, r *reading) error {
+	if r.snap.FulfilledBy == byAmazon {
+		all.sent.Lock()
+		defer all.sent.Unlock()
+		if err := s.packed(ctx, all, r); err != nil {
+			return err
+		}
+	}
+	_, err := all.cfg.Book.Receive(ctx, orders.Delivery{Connection: s.id}, r.snap)
+	return err
 }
 
 // isNo reports whether an error is the book's own no, which does not change by itself.

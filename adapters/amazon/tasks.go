@@ -10,10 +10,15 @@ import (
 )
 
 // The tasks that this package does.
-const taskRead = "amazon.read" // an order, whole
+const (
+	taskRead     = "amazon.read"            // an order, whole
+	taskShipment = "amazon.shipment"        // a package of the merchant's is confirmed
+	taskCancel   = "amazon.acknowledgement" // an order is cancelled
+	taskDecline  = "amazon.decline_cancel"  // a buyer's wish to cancel is declined
+)
 
 // TaskKinds are the kinds of task that [Sellers] does.
-var TaskKinds = []string{taskRead}
+var TaskKinds = []string{taskRead, taskShipment, taskCancel, taskDecline}
 
 // ReadKinds are the kinds of task that change nothing at Amazon.
 var ReadKinds = []string{taskRead}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"holdfast/adapters/amazon/spapitest"
 	"holdfast/adapters/connections"
 	"holdfast/adapters/exceptions"
 	"holdfast/adapters/mapping"
@@ -52,6 +53,7 @@ type world struct {
 	asked    []string // METHOD PATH?QUERY
 	report   string   // text of the report; empty: there is none yet
 	reports  int
+	sim      *spapitest.Server // answers in place of the above; nil: nobody
 }
 
 // fakeOrder is an order at Amazon.
@@ -86,7 +88,7 @@ func newWorld(t *testing.T, change ...func(*connections.Connection)) *world {
 			Split: true, Locations: list},
 		&engine.DefineChannel{Channel: "amz-fba", Kind: engine.ChannelAmazon, Publish: engine.Pooled,
 			Split: true, Locations: []engine.Name{"fba"}},
-		&engine.DefineSKU{SKU: "A"}, &engine.DefineSKU{SKU: "B"})
+		&engine.DefineSKU{SKU: "A"}, &engine.DefineSKU{SKU: "B"}, &engine.DefineSKU{SKU: "F"})
 	for _, sku := range []engine.Name{"A", "B"} {
 		var tx records.Tx
 		tx.Do(&engine.Set{SKU: sku, Location: "main", Value: 100, Source: "wms"})
@@ -118,6 +120,9 @@ func (w *world) advance(d time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now = w.now.Add(d)
+	if w.sim != nil {
+		w.sim.Advance(d)
+	}
 }
 
 // line is the JSON of an order's line.
@@ -154,6 +159,9 @@ func (o *fakeOrder) json() string {
 
 // RoundTrip answers as Amazon would.
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
+	if w.sim != nil {
+		return serve(w.sim, r)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if r.Body != nil {
@@ -239,7 +247,7 @@ func (w *world) Entry(id string) (connections.Entry, bool) {
 }
 
 func (w *world) BySellerSKU(c, _, sku string) (mapping.Row, bool) {
-	our, ok := map[string]string{"AZ-A": "A", "AZ-B": "B"}[sku]
+	our, ok := map[string]string{"AZ-A": "A", "AZ-B": "B", "AZ-F": "F"}[sku]
 	return mapping.Row{SKU: our, Connection: c, SellerSKU: sku}, ok && c == "amz"
 }
 func (w *world) ByVariant(string, int64) (mapping.Row, bool)       { return mapping.Row{}, false }

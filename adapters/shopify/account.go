@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,10 @@ type Settings struct {
 	Placement string `json:"placement,omitempty"`
 	// FBALocations are those of ours that mirror stock at Amazon.
 	FBALocations []string `json:"fba_locations,omitempty"`
+	// FBAOf says which of them is that of a connection of Amazon's; those in none have the first.
+	FBAOf map[string]string `json:"fba_of,omitempty"`
+	// FBAOrders is hold, after_shipped or skip.
+	FBAOrders string `json:"fba_orders,omitempty"`
 	// Speed divides the intervals, for a simulator that runs faster.
 	Speed int `json:"speed,omitempty"`
 }
@@ -111,6 +116,9 @@ func checkSettings(c connections.Connection) error {
 	}
 	if s.Placement != "" && s.Placement != "follow" && s.Placement != "lead" {
 		fault("settings.placement", "must be follow or lead")
+	}
+	if !slices.Contains([]string{"", fbaHold, fbaAfter, fbaSkip}, s.FBAOrders) {
+		fault("settings.fba_orders", "must be hold, after_shipped or skip")
 	}
 	if s.Speed < 0 || s.Speed > 100_000 {
 		fault("settings.speed", "must be 0 to 100,000")

@@ -3,6 +3,7 @@ package shopify
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"time"
 
@@ -37,10 +38,15 @@ func (j *job) known(o *orders.Order) gid {
 	return ""
 }
 
-// there is known, or an error that has the task wait for the order to be made.
+// there is known, or an error that has the task wait for the order to be made; one that never will be needs
+// nothing.
 func (j *job) there(o *orders.Order) (gid, error) {
 	if g := j.known(o); g != "" {
 		return g, nil
+	}
+	var never *outbox.Needless
+	if err := j.wanted(o); errors.As(err, &never) {
+		return "", err
 	}
 	return "", &outbox.Later{After: time.Minute, Why: "the order is not in the shop yet"}
 }

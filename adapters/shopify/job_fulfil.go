@@ -89,7 +89,8 @@ func (j *job) fulfil(ctx context.Context) (outbox.Finish, error) {
 	if err != nil {
 		return outbox.Finish{}, err
 	}
-	at, err := j.readPlaces(ctx, id)
+	guarded := !j.home(o) && behaviour(o) == bypass
+	at, err := j.opened(ctx, id, guarded)
 	if err != nil {
 		return outbox.Finish{}, err
 	}
@@ -117,8 +118,13 @@ func (j *job) fulfil(ctx context.Context) (outbox.Finish, error) {
 			return outbox.Finish{}, err
 		}
 		done = append(done, fid)
-		if !j.home(o) && behaviour(o) == bypass {
+		if guarded {
 			effects = append(effects, c.effects()...)
+		}
+	}
+	if guarded { // what is left is held again
+		if err := j.guard(ctx, o, id); err != nil {
+			return outbox.Finish{}, err
 		}
 	}
 	a := orders.Attachment{}
@@ -349,22 +355,7 @@ func (j *job) hold(ctx context.Context) (outbox.Finish, error) {
 		if !g.open() || g.holdOf(in.Handle) != "" {
 			continue
 		}
-		var out struct {
-			Root struct {
-				Errors []userError `json:"userErrors"`
-			} `json:"fulfillmentOrderHold"`
-		}
-		vars := struct {
-			ID   gid       `json:"id"`
-			Hold holdInput `json:"hold"`
-		}{g.ID, in}
-		if err := j.client.do(ctx, opHold, vars, &out); err != nil {
-			return outbox.Finish{}, err
-		}
-		errs := slices.DeleteFunc(out.Root.Errors, func(e userError) bool {
-			return e.Code == "DUPLICATE_FULFILLMENT_HOLD_HANDLE" || e.Code == "TAKEN"
-		})
-		if err := firstError(opHold, errs); err != nil {
+		if err := j.holdGroup(ctx, g.ID, in); err != nil {
 			return outbox.Finish{}, err
 		}
 	}
@@ -413,34 +404,7 @@ func (j *job) release(ctx context.Context) (outbox.Finish, error) {
 	case name.Handle == buyerHandle && slices.Contains(o.Holds, orders.HoldBuyer):
 		return outbox.Finish{}, &outbox.Needless{Why: "the buyer asks again"}
 	}
-	for i := range at.Groups.Nodes {
-		g := &at.Groups.Nodes[i]
-		var holds []gid
-		for _, h := range g.Holds {
-			if h.Ours && h.Handle == name.Handle {
-				holds = append(holds, h.ID)
-			}
-		}
-		if len(holds) == 0 {
-			continue
-		}
-		var out struct {
-			Root struct {
-				Errors []userError `json:"userErrors"`
-			} `json:"fulfillmentOrderReleaseHold"`
-		}
-		vars := struct {
-			ID    gid   `json:"id"`
-			Holds []gid `json:"holds"`
-		}{g.ID, holds}
-		if err := j.client.do(ctx, opRelease, vars, &out); err != nil {
-			return outbox.Finish{}, err
-		}
-		if err := firstError(opRelease, out.Root.Errors); err != nil {
-			return outbox.Finish{}, err
-		}
-	}
-	return outbox.Finish{}, nil
+	return outbox.Finish{}, j.endHold(ctx, at, name.Handle)
 }
 
 // move has the shop assign units of a line to another location. It is looked where they are first:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -26,6 +27,8 @@ type (
 		Email       string          `json:"email,omitempty"`
 		Money       []saleInput     `json:"transactions,omitempty"`
 		TaxLines    json.RawMessage `json:"taxLines,omitempty"`
+		TaxIncluded bool            `json:"taxesIncluded,omitempty"`
+		Shipping    []shippingInput `json:"shippingLines,omitempty"`
 		Test        bool            `json:"test,omitempty"`
 	}
 	lineInput struct {
@@ -99,6 +102,9 @@ func (j *job) order(ctx context.Context) (outbox.Finish, error) {
 	if j.home(o) {
 		return outbox.Finish{}, &outbox.Needless{Why: "the order was born in this shop"}
 	}
+	if err := j.wanted(o); err != nil {
+		return outbox.Finish{}, err
+	}
 	id, name := j.known(o), ""
 	if id == "" && (j.t.Unknown || j.t.Tries > 1) {
 		if id, name, err = j.findMade(ctx, o); err != nil {
@@ -124,6 +130,8 @@ func (j *job) order(ctx context.Context) (outbox.Finish, error) {
 			return outbox.Finish{}, err
 		}
 		doc.Claims = claimed(at)
+	} else if err := j.guard(ctx, o, id); err != nil {
+		return outbox.Finish{}, err
 	}
 	return outbox.Finish{Result: map[string]string{"order": id.tail(), "name": name},
 		Also: func(ctx context.Context, tx *records.Tx) error {
@@ -208,6 +216,9 @@ func (j *job) input(o *orders.Order) (in orderInput, err error) {
 		in.ShipTo, _ = json.Marshal(map[string]string{"countryCode": o.ShipTo.Country,
 			"provinceCode": o.ShipTo.Region, "zip": o.ShipTo.PostalCode}) // texts always encode
 	}
+	if behaviour(o) == bypass {
+		in.Tags = append(slices.Clone(o.Tags), fbaTag)
+	}
 	for i := range o.Lines {
 		l := &o.Lines[i]
 		if l.Qty <= 0 {
@@ -223,8 +234,10 @@ func (j *job) input(o *orders.Order) (in orderInput, err error) {
 		if l.Price != "" && o.Currency != "" {
 			line.Price = &moneyInput{amountInput{l.Price, o.Currency}}
 		}
+		line.lineMoney(o, l.Ref)
 		in.Lines = append(in.Lines, line)
 	}
+	in.money(o)
 	if len(in.Lines) == 0 {
 		return in, refused(codeState, "the order %s has no line that is to be sold", o.ID)
 	}
