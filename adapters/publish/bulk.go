@@ -34,6 +34,8 @@ type Bulker interface {
 	// Bulk is how many slots must wait before a document is worth it, and how many it has at most. A
 	// most of 0 says that none can be sent now. It answers from memory.
 	Bulk() (least, most int)
+	// MayBulk reports whether a slot may be in a document at all. It answers from memory.
+	MayBulk(s *Slot) bool
 	// PushBulk sends the pushes of slots as one document: all or none. Slot.Bulk has its key, and the
 	// number of each part. nil says that it was sent, or may have been, and that whoever sent it will
 	// tell [EndBulk] what became of it; an error, that it was not.
@@ -52,7 +54,7 @@ const (
 
 // noteSlow keeps in mind which slots that wait may go into a document.
 func (w *worker) noteSlow(id string, one *gathered) {
-	if w.queue.byID[id] != nil && w.slowly(id, one) {
+	if w.queue.byID[id] != nil && w.slowly(id, one) && one.bulks.MayBulk(one.facts.Slot) {
 		w.slow[id] = true
 	} else {
 		delete(w.slow, id)
@@ -61,7 +63,7 @@ func (w *worker) noteSlow(id string, one *gathered) {
 
 func (w *worker) slowly(id string, one *gathered) bool {
 	f, p := &one.facts, &one.plan
-	return f.Style == Overwrite && p.Do == Send && p.Hold == 0 && !p.Push.Activate &&
+	return one.bulks != nil && f.Style == Overwrite && p.Do == Send && p.Hold == 0 && !p.Push.Activate &&
 		f.Slot.Hold == "" && f.Slot.Bulk == nil && f.Slot.Blocked == "" &&
 		p.Push.Quantity >= slowUnits && w.pace[id].sold.Add(slowSince).Before(f.Now)
 }

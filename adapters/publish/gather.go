@@ -54,8 +54,9 @@ type gathered struct {
 	ruling        Ruling
 	hold          hold
 	plan          Plan
-	bulk          *Bulk // what it is to be in
-	ok            bool  // it has a plan
+	bulks         Bulker // of the connection; nil: it has none
+	bulk          *Bulk  // what it is to be in
+	ok            bool   // it has a plan
 }
 
 const (
@@ -204,6 +205,7 @@ func (g *gatherer) finish(one *gathered, room *planner) {
 	f := &one.facts
 	s := f.Slot
 	outlet, known := g.outlets.Outlet(s.Connection)
+	one.bulks, _ = outlet.Pusher.(Bulker)
 	f.Style, f.Now, f.Term = outlet.Style, g.now(), g.term
 	if f.Closed = g.outlets.Closed(s.Connection); !known {
 		f.Closed = "no-connection"
