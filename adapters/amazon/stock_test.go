@@ -183,13 +183,13 @@ func TestOneRegionIsDown(t *testing.T) {
 	inBubble(t, stockConfig{accounts: []spapitest.AccountConfig{us(own("A")), de(own("E"))}, have: 40},
 		func(t *testing.T, w *stock) {
 			time.Sleep(time.Hour)
-			w.switched("sellingpartnerapi-eu.amazon.com", true)
+			w.switched("eu", true)
 			w.set("A", 20)
 			w.set("E", 20)
 			time.Sleep(11 * time.Minute)
 			require.Equal(t, int64(20), w.listing("us", "A").Quantity)
 			require.Equal(t, int64(40), w.listing("de", "E").Quantity)
-			w.switched("sellingpartnerapi-eu.amazon.com", false)
+			w.switched("eu", false)
 			time.Sleep(time.Hour)
 			require.Equal(t, int64(20), w.listing("de", "E").Quantity)
 		})

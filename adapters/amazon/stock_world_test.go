@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -40,7 +41,7 @@ type stock struct {
 
 	mu       sync.Mutex
 	docs     map[string]connections.Entry
-	down     map[string]bool // hosts of regions that do not answer
+	down     map[string]bool // regions that do not answer
 	odd      func(r *http.Request) *http.Response
 	failed   []publish.Failure
 	running  sync.WaitGroup
@@ -127,11 +128,11 @@ func inBubble(t *testing.T, cfg stockConfig, test func(t *testing.T, w *stock)) 
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := newStock(ctx, t, cfg)
+		defer w.sim.Close()
+		defer w.running.Wait()
+		defer cancel()
 		w.begin()
 		test(t, w)
-		cancel()
-		w.running.Wait()
-		w.sim.Close()
 	})
 }
 
@@ -191,7 +192,7 @@ func (w *stock) account(a spapitest.AccountConfig, cfg *stockConfig) {
 	market := map[string]string{"na": "ATVPDKIKX0DER", "eu": "A1PA6795UKMFR9"}[a.Region]
 	c := connections.Connection{ID: a.Name, Kind: kindName, Mode: connections.On, Channel: a.Name,
 		Account: "A" + fmt.Sprint(a.SellerID), Marketplaces: []string{market},
-		Endpoint:  "https://sellingpartnerapi-" + a.Region + ".amazon.com",
+		Endpoint:  "http://127.0.0.1:1/" + a.Region,
 		Locations: map[string]string{market: fba},
 		Secrets: map[string]string{"client_id": "env:amzn1.application-oa2-client.holdfast",
 			"client_secret": "env:amzn1.oa2-cs.v1.holdfast", "refresh_token": "env:Atzr|" + a.Name},
@@ -263,7 +264,8 @@ func (w *stock) run(part func(context.Context) error) {
 // RoundTrip is the way to Amazon.
 func (w *stock) RoundTrip(r *http.Request) (*http.Response, error) {
 	w.mu.Lock()
-	down, odd := w.down[r.URL.Host], w.odd
+	region, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	down, odd := w.down[region], w.odd
 	w.mu.Unlock()
 	if odd != nil {
 		if res := odd(r); res != nil {
@@ -291,10 +293,10 @@ func (w *stock) answer(odd func(r *http.Request) *http.Response) {
 	w.odd = odd
 }
 
-func (w *stock) switched(host string, down bool) {
+func (w *stock) switched(region string, down bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.down[host] = down
+	w.down[region] = down
 }
 
 // told are the slots of which a person was told, with why.

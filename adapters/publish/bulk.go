@@ -48,6 +48,8 @@ const (
 	slowUnits = 20
 	// slowSince is how long nothing must have been sold there.
 	slowSince = time.Hour
+	// bulkPause is after a document that could not be sent: its numbers go one by one meanwhile.
+	bulkPause = time.Minute
 	// bulkClaim is how many slots one Tx claims: their records fit it.
 	bulkClaim = 400
 )
@@ -72,7 +74,7 @@ func (w *worker) slowly(id string, one *gathered) bool {
 // call is made, so that what is urgent never waits for more than one.
 func (w *worker) bulk(ctx context.Context, outlet Outlet) (sent bool, err error) {
 	b, ok := outlet.Pusher.(Bulker)
-	if !ok || len(w.slow) == 0 || w.bulked && len(w.slow) < w.queue.len() {
+	if !ok || len(w.slow) == 0 || w.noBulk.After(w.l.p.cfg.Now()) || w.bulked && len(w.slow) < w.queue.len() {
 		w.bulked = false
 		return false, nil
 	}
@@ -93,7 +95,11 @@ func (w *worker) bulk(ctx context.Context, outlet Outlet) (sent bool, err error)
 	for i, one := range claimed {
 		slots[i], pushes[i] = *one.facts.Slot, *one.facts.Slot.Sent
 	}
-	fates := slices.Repeat([]fate{fateOf(b.PushBulk(call, slots, pushes))}, len(claimed))
+	what := fateOf(b.PushBulk(call, slots, pushes))
+	if what.kind != done {
+		w.noBulk = w.l.p.cfg.Now().Add(max(what.wait, bulkPause))
+	}
+	fates := slices.Repeat([]fate{what}, len(claimed))
 	for begin := 0; begin < len(claimed); begin += bulkClaim {
 		end := min(begin+bulkClaim, len(claimed))
 		if err := w.acknowledge(ctx, claimed[begin:end], fates[begin:end]); err != nil {

@@ -27,6 +27,7 @@ type worker struct {
 	pace    map[string]pace
 	slow    map[string]bool // of those queued: they may go into a document
 	bulked  bool            // the last call was one
+	noBulk  time.Time       // none is sent before
 	gather  gatherer
 }
 
