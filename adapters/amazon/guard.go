@@ -37,10 +37,11 @@ type listed struct {
 	by      string // spapi.ByAmazon, spapi.ByMerchant; empty: it does not say
 	markets []string
 	at      time.Time
-	// quantity is what was for sale of the seller's own stock, since a moment at which it was first read
-	// so: while it stays the same nothing has happened there.
-	quantity int64
-	since    time.Time
+	quantity int64 // for sale of the seller's own stock
+	// differs is by how much the quantity was not as expected, since a moment at which it was first read
+	// so. Until then all is known, once both sweeps are past it, that still makes the same difference.
+	differs int64
+	since   time.Time
 }
 
 // guard keeps what listings of an account were read to be. It is safe for concurrent use.
@@ -59,20 +60,34 @@ func (g *guard) of(sku string, now time.Time, age time.Duration) (l listed, ok b
 	return l, ok && now.Sub(l.at) < age
 }
 
-// put keeps a reading, and returns it with the moment since which its quantity is the same.
-func (g *guard) put(sku string, l listed) listed {
+// put keeps a reading.
+func (g *guard) put(sku string, l listed) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if old, ok := g.read[sku]; ok && old.quantity == l.quantity && old.by == l.by {
-		l.since = old.since
-	} else if !ok && len(g.read) >= guardMost {
+	old, ok := g.read[sku]
+	if !ok && len(g.read) >= guardMost {
 		for other := range g.read { // any: it is read again when it is needed
 			delete(g.read, other)
 			break
 		}
 	}
+	l.differs, l.since = old.differs, old.since
 	g.read[sku] = l
-	return l
+}
+
+// same returns since when a listing's quantity is not as expected by so much.
+func (g *guard) same(sku string, differs int64, now time.Time) time.Time {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l, ok := g.read[sku]
+	if !ok {
+		return now
+	}
+	if l.since.IsZero() || l.differs != differs {
+		l.differs, l.since = differs, now
+		g.read[sku] = l
+	}
+	return l.since
 }
 
 // forget makes a reading void.
@@ -106,8 +121,7 @@ func (s *seller) look(ctx context.Context, all *Sellers, u spapi.Urgency, sku st
 	if err != nil {
 		return listed{}, err
 	}
-	now := all.cfg.Now().UTC() // after the answer: whatever is in it happened before
-	l := listed{by: got.FulfilledBy(), at: now, since: now}
+	l := listed{by: got.FulfilledBy(), at: all.cfg.Now().UTC()}
 	for i := range got.Summaries {
 		if m := got.Summaries[i].MarketplaceID; slices.Contains(markets, m) && !slices.Contains(l.markets, m) {
 			l.markets = append(l.markets, m)
@@ -121,7 +135,8 @@ func (s *seller) look(ctx context.Context, all *Sellers, u spapi.Urgency, sku st
 			l.quantity = max(l.quantity, q.Value)
 		}
 	}
-	return s.guard.put(sku, l), nil
+	s.guard.put(sku, l)
+	return l, nil
 }
 
 func (s *seller) ask(ctx context.Context, u spapi.Urgency, sku string, markets []string) (*spapi.Listing, error) {

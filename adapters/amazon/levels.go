@@ -174,7 +174,9 @@ func (s *seller) writeLevels(ctx context.Context, all *Sellers, tx *records.Tx, 
 		if err != nil {
 			return err
 		}
-		l.SKU = w.ours(l.SellerSKU)
+		if l.SKU = w.ours(l.SellerSKU); version == 0 {
+			s.guard.forget(l.SellerSKU) // Amazon has begun to hold its stock
+		}
 		if l.SellerSKU == "" || version != 0 && !l.At.After(old.At) && (old.At.After(l.At) || old.same(&l)) {
 			continue
 		}

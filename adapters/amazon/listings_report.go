@@ -107,7 +107,7 @@ func (g *guard) classify(sku, by string, markets []string, at time.Time) {
 		return
 	}
 	if !ok || l.by != by {
-		l = listed{markets: markets, quantity: -1}
+		l = listed{markets: markets}
 	}
 	l.by, l.at = by, at
 	g.read[sku] = l

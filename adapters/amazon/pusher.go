@@ -85,8 +85,10 @@ func (p *pusher) Push(ctx context.Context, slots []publish.Slot, pushes []publis
 		switch code := spapi.CodeOf(answers[i]); {
 		case answers[i] == nil && slots[i].Hold == "":
 			publish.Look(&tx, slots[i].ID, now.Add(s.every(patchLate)))
-		case answers[i] == nil, code == codeByAmazon, code == codeNoChannel, code == codeNoListing:
-			publish.Look(&tx, slots[i].ID, now) // a standing hold waits for what is seen there
+		case answers[i] == nil: // a standing hold waits for what is seen there
+			publish.Look(&tx, slots[i].ID, now)
+		case slots[i].Blocked == "" && (code == codeByAmazon || code == codeNoChannel || code == codeNoListing):
+			publish.Look(&tx, slots[i].ID, now) // once: asked again and again it would never be due
 		}
 	}
 	if !tx.Empty() {
@@ -155,17 +157,19 @@ func (s *seller) seen(ctx context.Context, all *Sellers, slot *publish.Slot) (*p
 	case gone && slot.Known && (slot.Seen == nil || slot.Seen.Tracked):
 		return nil, nil
 	case gone:
-		l, err = listed{since: asked}, all.judge(ctx, slot, spapi.Refused(codeNoListing,
-			"Amazon has no listing %q", slot.SellerSKU))
-		return &publish.Seen{UpdatedAt: l.since, ReadAt: asked, Active: true}, err
+		return &publish.Seen{UpdatedAt: asked, ReadAt: asked, Active: true}, all.judge(ctx, slot,
+			spapi.Refused(codeNoListing, "Amazon has no listing %q", slot.SellerSKU))
 	case err != nil:
 		return nil, err
 	}
 	why := l.refusal(slot.SellerSKU)
-	v := &publish.Seen{Available: l.quantity, OnHand: l.quantity, UpdatedAt: l.since, ReadAt: asked,
+	differs := l.quantity - slot.Expected(tally.Value)
+	// After the answer: whatever is in it happened before.
+	since := s.guard.same(slot.SellerSKU, differs, all.cfg.Now().UTC())
+	v := &publish.Seen{Available: l.quantity, OnHand: l.quantity, UpdatedAt: since, ReadAt: asked,
 		Active: true, Tracked: why == nil}
-	if v.Tracked && slot.Known && l.quantity != slot.Expected(tally.Value) {
-		settled, err := s.settled(ctx, all, slot, l.since)
+	if v.Tracked && slot.Known && differs != 0 {
+		settled, err := s.settled(ctx, all, slot, since)
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 	"holdfast/adapters/amazon/queue"
 	"holdfast/adapters/amazon/spapi"
 	"holdfast/adapters/amazon/spapitest"
+	"holdfast/adapters/connections"
 	"holdfast/adapters/mapping"
 	"holdfast/engine"
 )
@@ -217,4 +218,120 @@ func TestSlotsFollowTheRows(t *testing.T) {
 			require.Equal(t, int64(7), w.listing("us", "A").Quantity, "what it shows stays as it is")
 			require.Equal(t, int64(5), w.listing("us", "B").Quantity)
 		})
+}
+
+// late is Amazon with patches that take effect ten minutes later.
+func late() *spapitest.Timing {
+	t := spapitest.Usual()
+	t.Patch = spapitest.Span{Min: 10 * 60_000, Max: 10 * 60_000}
+	return &t
+}
+
+// TestAPatchThatIsLateIsSentOnce: what is there before it is in effect is nobody's edit.
+func TestAPatchThatIsLateIsSentOnce(t *testing.T) {
+	inBubble(t, stockConfig{accounts: []spapitest.AccountConfig{us(own("A"))}, have: 40, timing: late()},
+		func(t *testing.T, w *stock) {
+			time.Sleep(time.Hour)
+			before := w.calls("patchListingsItem", "A")
+			w.set("A", 25)
+			time.Sleep(9 * time.Minute)
+			require.Equal(t, int64(40), w.listing("us", "A").Quantity)
+			require.True(t, w.pub.Pass("us")) // reads it in the midst
+			time.Sleep(2 * time.Hour)
+			require.Equal(t, int64(25), w.listing("us", "A").Quantity)
+			require.Equal(t, before+1, w.calls("patchListingsItem", "A"))
+			s, _ := w.slot("us", "A")
+			require.Nil(t, s.Drift)
+			require.Nil(t, s.Sent)
+		})
+}
+
+// TestASaleBeforeAPatchIsInEffect: Amazon sells, and then takes a quantity over it that knew nothing of
+// the sale. It is found by the reading that follows each quantity, and put right.
+func TestASaleBeforeAPatchIsInEffect(t *testing.T) {
+	inBubble(t, stockConfig{accounts: []spapitest.AccountConfig{us(own("A"))}, have: 40, timing: late()},
+		func(t *testing.T, w *stock) {
+			time.Sleep(time.Hour)
+			w.set("A", 25)
+			time.Sleep(time.Minute)
+			w.buy("us", "A", 3)
+			time.Sleep(2 * time.Hour)
+			require.Equal(t, int64(3), w.balance("A", "main").Committed)
+			require.Equal(t, int64(22), w.listing("us", "A").Quantity)
+		})
+}
+
+// TestACancellationPutsUnitsBack: Amazon offers them again by itself, and nothing is sent for it.
+func TestACancellationPutsUnitsBack(t *testing.T) {
+	inBubble(t, stockConfig{accounts: []spapitest.AccountConfig{us(own("A"))}, have: 40},
+		func(t *testing.T, w *stock) {
+			time.Sleep(2 * time.Hour)
+			before := w.calls("patchListingsItem", "A")
+			id := w.buy("us", "A", 3)
+			time.Sleep(15 * time.Minute)
+			require.Equal(t, int64(3), w.balance("A", "main").Committed)
+			_, err := w.sim.Cancel(spapitest.Cancels{Account: "us", Orders: []string{id}})
+			require.NoError(t, err)
+			require.True(t, w.pub.Pass("us"))
+			time.Sleep(2 * time.Hour)
+			require.Zero(t, w.balance("A", "main").Committed)
+			require.Equal(t, int64(40), w.listing("us", "A").Quantity)
+			require.Equal(t, before, w.calls("patchListingsItem", "A"))
+		})
+}
+
+// TestAnEditAtAmazonIsPutRight: a number that somebody wrote there is found by the full pass.
+func TestAnEditAtAmazonIsPutRight(t *testing.T) {
+	inBubble(t, stockConfig{accounts: []spapitest.AccountConfig{us(own("A"))}, have: 40},
+		func(t *testing.T, w *stock) {
+			time.Sleep(2 * time.Hour)
+			n := int64(99)
+			_, err := w.sim.Edit(spapitest.Edits{Account: "us", Listings: []spapitest.ListingEdit{{SKU: "A", Quantity: &n}}})
+			require.NoError(t, err)
+			time.Sleep(7 * time.Hour)
+			require.Equal(t, int64(40), w.listing("us", "A").Quantity)
+			s, _ := w.slot("us", "A")
+			require.Equal(t, "edit", s.Drift.Cause)
+		})
+}
+
+// TestAListingThatBecomesAmazons: from the moment that the sweep of levels has seen it nothing is sent.
+func TestAListingThatBecomesAmazons(t *testing.T) {
+	inBubble(t, stockConfig{accounts: []spapitest.AccountConfig{us(own("A"), own("B"))}, have: 40},
+		func(t *testing.T, w *stock) {
+			time.Sleep(time.Hour)
+			_, err := w.sim.Edit(spapitest.Edits{Account: "us", Listings: []spapitest.ListingEdit{{SKU: "A", ToFBA: true}}})
+			require.NoError(t, err)
+			_, err = w.sim.Edit(spapitest.Edits{Account: "us", Stock: []spapitest.StockEdit{{SKU: "A",
+				Set: map[string]int64{"fulfillable": 5}}}})
+			require.NoError(t, err)
+			time.Sleep(30 * time.Minute)
+			before := w.calls("patchListingsItem", "A")
+			w.set("A", 11)
+			time.Sleep(2 * time.Hour)
+			require.Equal(t, before, w.calls("patchListingsItem", "A"))
+			require.False(t, w.listing("us", "A").Stranded)
+			require.Contains(t, w.open(), "listing-by-amazon A")
+			require.Equal(t, int64(5), w.balance("A", "fba-us").OnHand)
+		})
+}
+
+// TestSeveralChannelsOfOneNumber: a seller SKU that several marketplaces list has one number, which is the
+// lowest that any of their channels may show.
+func TestSeveralChannelsOfOneNumber(t *testing.T) {
+	a := us(own("A"))
+	a.Marketplaces = []string{"US", "CA"}
+	cfg := stockConfig{accounts: []spapitest.AccountConfig{a}, have: 40}
+	cfg.change = func(c *connections.Connection) {
+		c.Marketplaces = []string{market, other}
+		c.Settings = json.RawMessage(`{"channels":{"` + other + `":"canada"},"fulfilment":"merchant"}`)
+	}
+	inBubble(t, cfg, func(t *testing.T, w *stock) {
+		w.store.Define(t, &engine.DefineChannel{Channel: "canada", Kind: engine.ChannelAmazon, Publish: engine.Pooled, Split: true,
+			Locations: []engine.Name{"main"}, Rules: engine.Rules{Buffer: 15}})
+		time.Sleep(2 * time.Hour)
+		s, _ := w.slot("us", "A")
+		require.Equal(t, []string{"canada"}, s.Also)
+		require.Equal(t, int64(25), w.listing("us", "A").Quantity)
+	})
 }

@@ -475,3 +475,14 @@ func (w *stock) open() (all []string) {
 	}
 	return all
 }
+
+// shopSells sells a unit in a shop of ours, if there is one.
+func (w *stock) shopSells(sku, id string) bool {
+	w.t.Helper()
+	var tx records.Tx
+	tx.Do(&engine.Reserve{ID: id, Channel: "web", Mode: engine.Strict,
+		Lines: []engine.Line{{SKU: engine.Name(sku), Qty: 1}}})
+	o, err := w.store.Submit(w.ctx, &tx)
+	require.NoError(w.t, err)
+	return o.Refusal == engine.Accepted
+}

@@ -31,8 +31,8 @@ type Bulk struct {
 // Bulker is a Pusher that can also send a document of many numbers, and whose Push and Read may run at
 // the same time.
 type Bulker interface {
-	// Bulk is how many slots must wait before a document is worth it, and how many it has at most. A
-	// most of 0 says that none can be sent now. It answers from memory.
+	// Bulk is how many slots must wait before a document of some of them is worth it, and how many it has
+	// at most. A most of 0 says that none can be sent now. It answers from memory.
 	Bulk() (least, most int)
 	// MayBulk reports whether a slot may be in a document at all. It answers from memory.
 	MayBulk(s *Slot) bool
@@ -48,6 +48,9 @@ const (
 	slowUnits = 20
 	// slowSince is how long nothing must have been sold there.
 	slowSince = time.Hour
+	// bulkShare is which part of the slots that wait may be all that can go into a document: what is left
+	// beside it is sent that much sooner.
+	bulkShare = 2
 	// bulkPause is after a document that could not be sent: its numbers go one by one meanwhile.
 	bulkPause = time.Minute
 	// bulkClaim is how many slots one Tx claims: their records fit it.
@@ -79,7 +82,7 @@ func (w *worker) bulk(ctx context.Context, outlet Outlet) (sent bool, err error)
 		return false, nil
 	}
 	least, most := b.Bulk()
-	if most == 0 || len(w.slow) < least {
+	if most == 0 || w.queue.len() < least || len(w.slow) < least/bulkShare {
 		return false, nil
 	}
 	w.bulked = true

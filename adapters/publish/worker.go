@@ -271,7 +271,7 @@ func (w *worker) place(id string, one *gathered) {
 const remappedWait = time.Second
 
 // mayRead turns a plan into a read where one is wanted and the watermark allows it. What falls is
-// sent before: it does not depend on what is there.
+// sent before, unless that was refused: it does not depend on what is there.
 func (w *worker) mayRead(one *gathered) {
 	f, p := &one.facts, &one.plan
 	after, wanted := w.wantsRead(f.Slot.ID)
@@ -282,7 +282,7 @@ func (w *worker) mayRead(one *gathered) {
 	switch {
 	case p.Do == Read && !allowed:
 		p.Do, p.Why, p.Wake = Wait, "watermark", time.Time{}
-	case f.Slot.Sent != nil || p.Do == Send && p.Push.Quantity < p.Expected:
+	case f.Slot.Sent != nil || p.Do == Send && p.Push.Quantity < p.Expected && f.Slot.Blocked == "":
 	case allowed:
 		p.Do, p.Why = Read, "look"
 	case p.Do == Rest:
