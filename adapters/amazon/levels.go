@@ -131,8 +131,11 @@ func (s *seller) takeLevels(ctx context.Context, all *Sellers, p *pool, list []l
 	o, err := records.Retry(ctx, all.cfg.Store, func(tx *records.Tx) error {
 		return s.writeLevels(ctx, all, tx, p, list)
 	})
-	if err != nil || o.Refusal == engine.Accepted {
+	if err != nil {
 		return err
+	}
+	if o.Refusal == engine.Accepted {
+		return s.levelsTaken(ctx, all, list)
 	}
 	if len(list) == 1 {
 		return s.levelRefused(ctx, all, &list[0], o.Refusal)
@@ -145,11 +148,35 @@ func (s *seller) takeLevels(ctx context.Context, all *Sellers, p *pool, list []l
 	return nil
 }
 
+func (s *seller) levelTrace(sellerSKU string) string {
+	return "level:" + s.id + ":" + partOf(s.id, sellerSKU)
+}
+
+// levelsTaken clears what was raised of levels that are taken over now.
+func (s *seller) levelsTaken(ctx context.Context, all *Sellers, list []level) error {
+	for i := range list {
+		trace := s.levelTrace(list[i].SellerSKU)
+		_, known, err := all.cfg.Store.Get(ctx, records.Exceptions, exceptions.ID(trace))
+		if err != nil {
+			return err
+		}
+		if !known {
+			continue
+		}
+		if _, err := records.Retry(ctx, all.cfg.Store, func(tx *records.Tx) error {
+			return exceptions.Clear(ctx, all.cfg.Store, tx, trace, all.cfg.Now().UTC())
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (s *seller) levelRefused(ctx context.Context, all *Sellers, l *level, why engine.Refusal) error {
 	_, err := records.Retry(ctx, all.cfg.Store, func(tx *records.Tx) error {
 		return exceptions.Raise(ctx, all.cfg.Store, tx, exceptions.Exception{
-			Trace: "level:" + s.id + ":" + partOf(s.id, l.SellerSKU), Class: exceptions.Data,
-			Code: "level-refused", Flow: "F7", Connection: s.id, Key: l.SellerSKU, LastAt: all.cfg.Now().UTC(),
+			Trace: s.levelTrace(l.SellerSKU), Class: exceptions.Data, Code: "level-refused",
+			Flow: "F7", Connection: s.id, Key: l.SellerSKU, LastAt: all.cfg.Now().UTC(),
 			Detail: fmt.Sprintf("What Amazon has of %q cannot be taken over: %s.", l.SellerSKU, why)})
 	})
 	return err
