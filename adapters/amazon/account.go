@@ -33,6 +33,10 @@ type Settings struct {
 	// What is in none of them sells on the connection's channel.
 	Channels    map[string]string `json:"channels,omitempty"`
 	FBAChannels map[string]string `json:"fba_channels,omitempty"`
+	// Pools are marketplaces that see the same units of Amazon's warehouses, by the one of them whose
+	// figures are used. Those that are in none are one pool, in the countries of Pan-European FBA, or
+	// each its own. Which location of ours a pool is stands in the connection's locations.
+	Pools map[string][]string `json:"pools,omitempty"`
 	// Fulfilment says who fulfils in this region: merchant, amazon or both.
 	Fulfilment string `json:"fulfilment,omitempty"`
 	// Recipient says that the application has the roles to see where orders go.
@@ -146,6 +150,7 @@ func checkSettings(c connections.Connection) error {
 		}
 	}
 	checkQueue(a, fault)
+	checkPools(a, fault)
 	switch s.Fulfilment {
 	case "", "merchant", "amazon", "both":
 	default:

@@ -20,13 +20,16 @@ const (
 	FlowCheck  = "check"  // marketplaces and subscriptions
 	// FlowReports is what Amazon has sent, what came back, and refunds.
 	FlowReports = "reports"
+	FlowLevels  = "levels" // what Amazon has in its warehouses
 )
 
 // Check checks what is of the kind in a document. It fails with *engine.FieldError, joined.
 func (k Kind) Check(c connections.Connection) error { return checkSettings(c) }
 
 // Flows lists the flows of a seller.
-func (k Kind) Flows() []string { return []string{FlowOrders, FlowCheck, FlowReports} }
+func (k Kind) Flows() []string {
+	return []string{FlowOrders, FlowCheck, FlowReports, FlowLevels}
+}
 
 // Connect makes the adapter of a connection. It fails when the document cannot be worked with.
 func (k Kind) Connect(l connections.Link) (connections.Adapter, error) {
@@ -46,6 +49,8 @@ type adapter struct {
 
 	// turn says which sweep is next; one goroutine has it.
 	turn int
+	// report is that of the listings; the goroutine of the stock has it.
+	report listingsReport
 }
 
 const (
@@ -88,16 +93,25 @@ func (a *adapter) Run(ctx context.Context) error {
 		}
 		listened <- reader.Run(ctx)
 	}()
-	err = a.work(ctx)
+	stocked := make(chan error, 1)
+	go func() {
+		defer cancel()
+		stocked <- a.work(ctx, a.stockChores())
+	}()
+	err = a.work(ctx, a.orderChores())
 	cancel()
-	return errors.Join(err, <-listened)
+	return errors.Join(err, <-listened, <-stocked)
 }
 
-// work does the chores when they are due.
-func (a *adapter) work(ctx context.Context) error {
-	chores := []*chore{{name: FlowCheck, every: checkEvery, do: a.check},
+// orderChores are about orders; those about stock do not wait for them, nor they for those.
+func (a *adapter) orderChores() []*chore {
+	return []*chore{{name: FlowCheck, every: checkEvery, do: a.check},
 		{name: FlowOrders, every: sweepEvery, do: a.sweep},
 		{name: FlowReports, every: reportsEvery, do: a.reports}}
+}
+
+// work does chores when they are due.
+func (a *adapter) work(ctx context.Context, chores []*chore) error {
 	for {
 		s, err := a.all.seller(a.id)
 		if err != nil {
@@ -194,16 +208,13 @@ func (a *adapter) RunFlow(ctx context.Context, r connections.Run) error {
 		return a.check(ctx, s)
 	case FlowReports:
 		return a.reports(ctx, s)
+	case FlowLevels:
+		return s.sweepLevels(ctx, a.all, true)
 	}
 	return fmt.Errorf("a seller has no flow %q", r.Flow)
 }
 
 // Catalogue is not read yet by a start: the mapping names seller SKUs. Its error is nil.
 func (a *adapter) Catalogue(context.Context, string) (connections.Page, error) {
-	return connections.Page{}, nil
-}
-
-// Levels reads nothing yet; its error is nil.
-func (a *adapter) Levels(context.Context, string) (connections.Page, error) {
 	return connections.Page{}, nil
 }

@@ -16,6 +16,9 @@
 //   - A cancelled order gives back what is promised here, whatever quantities it is told with.
 //   - What Amazon fulfils from its own warehouses is recorded and takes nothing from the ledger,
 //     and what it fulfils for other channels of ours is no order of ours.
+//   - A quantity is sent only for a listing that Amazon says the seller fulfils, by a patch or a feed
+//     that merges, and is read again when it must be in effect.
+//   - What Amazon has in its warehouses is taken over whole, from one marketplace of each pool.
 //
 // # What it must never do
 //
@@ -24,6 +27,7 @@
 //
 // # Where to start
 //
-// reading.go makes a snapshot of an order, sweep.go finds them, message.go is told of them,
+// slots.go says which numbers there are, guard.go which may be sent, pusher.go and feed.go send them,
+// levels.go takes over Amazon's own. reading.go makes a snapshot of an order, sweep.go finds them, message.go is told of them,
 // adapter.go is what is offered to the other packages.
 package amazon

@@ -29,7 +29,7 @@ func (s *Sellers) Take(ctx context.Context, connection string, m queue.Message) 
 		return s.stranger(ctx, at, n)
 	}
 	if n.Order == nil {
-		return nil
+		return at.stockNews(ctx, s, n)
 	}
 	if n.Order.MarketplaceID != "" && !at.sells(n.Order.MarketplaceID) {
 		return nil // of a marketplace that nobody has connected

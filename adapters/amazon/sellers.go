@@ -12,6 +12,7 @@ import (
 
 	"holdfast/adapters/amazon/spapi"
 	"holdfast/adapters/connections"
+	"holdfast/adapters/mapping"
 	"holdfast/adapters/outbox"
 	"holdfast/adapters/records"
 )
@@ -21,6 +22,7 @@ type Config struct {
 	Store    records.Store
 	Registry Registry
 	Book     Book
+	Mapping  mapping.Lookup              // of the numbers that are kept there, and of Amazon's levels
 	Vault    *connections.Vault          // where the secrets may be; nil is anywhere
 	Environ  func(string) (string, bool) // of the secrets; nil is the process's
 	HTTP     *http.Client                // nil: one for each account
@@ -28,6 +30,9 @@ type Config struct {
 	Pause    func(ctx context.Context, d time.Duration) error // nil: a timer
 	Logger   *slog.Logger
 	Metrics  prometheus.Registerer // nil: none
+	// Ended adds to the Tx that ends a slot, or makes it another number, what else ends with it. nil:
+	// nothing does.
+	Ended func(ctx context.Context, tx *records.Tx, slot string) error
 }
 
 // Sellers is every connection of the kind amazon: their clients, and what is done over them. Each
@@ -50,6 +55,7 @@ type seller struct {
 	secrets connections.Secrets
 	version uint64
 	roles   *roles
+	guard   *guard
 }
 
 // New returns the sellers of a node. It fails when something that is required is missing,
@@ -89,6 +95,7 @@ func (s *Sellers) seller(id string) (*seller, error) {
 		return nil, spapi.Refused(spapi.CodePayload, "the document of connection %s: %v", id, err)
 	}
 	now := &seller{account: acc, version: entry.Version, roles: new(roles),
+		guard:   newGuard(),
 		secrets: s.cfg.Vault.Of(entry.Connection, s.cfg.Environ)}
 	now.client, err = spapi.NewClient(spapi.Config{Endpoint: acc.conn.Endpoint,
 		TokenEndpoint: acc.settings.TokenEndpoint, Secret: now.secrets.Read, HTTP: s.cfg.HTTP,
@@ -98,6 +105,7 @@ func (s *Sellers) seller(id string) (*seller, error) {
 	}
 	if old != nil && old.account.conn.Endpoint == acc.conn.Endpoint && old.account.seller == acc.seller {
 		now.client.Use(old.client.Budgets()) // Amazon does not forget what was used
+		now.guard = old.guard
 	}
 	s.mu.all[id] = now
 	return now, nil

@@ -382,7 +382,7 @@ func TestTheTwoSweepsTakeTurns(t *testing.T) {
 	assert.Equal(t, []bool{true, false, true, false}, kinds)
 }
 
-func TestAnAdapterRunsUntilItsEnd(t *testing.T) {
+func TestTheChoresOfOrdersRunUntilTheEnd(t *testing.T) {
 	w := newWorld(t)
 	w.place("111-1", "UNSHIPPED", line("i1", "AZ-A", 1))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -395,7 +395,8 @@ func TestAnAdapterRunsUntilItsEnd(t *testing.T) {
 	}
 	a, err := Kind{w.sellers}.Connect(connections.Link{Connection: w.conn})
 	require.NoError(t, err)
-	assert.ErrorIs(t, a.Run(ctx), context.Canceled)
+	orders := a.(*adapter)
+	assert.ErrorIs(t, orders.work(ctx, orders.orderChores()), context.Canceled)
 	assert.EqualValues(t, 99, w.available("A"))
 	assert.Equal(t, []string{"not-participating"}, w.open(), "the check has looked at the marketplaces")
 	searches := 0

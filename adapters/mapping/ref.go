@@ -113,6 +113,9 @@ var escaper = strings.NewReplacer("/", "%2F", "%", "%25", "#", "%23")
 // in the catalogue.
 func Variants(connection string) string { return prefixOf(connection) + Variant.String() + "/" }
 
+// Listings is how the keys begin of all rows of a connection's seller SKUs.
+func Listings(connection string) string { return prefixOf(connection) + Seller.String() + "/" }
+
 // prefixOf is how all keys of a connection begin.
 func prefixOf(connection string) string {
 	return string(append(appendPart(nil, connection, keyConnection), '/'))

@@ -54,7 +54,9 @@ type gathered struct {
 	ruling        Ruling
 	hold          hold
 	plan          Plan
-	ok            bool // it has a plan
+	bulks         Bulker // of the connection; nil: it has none
+	bulk          *Bulk  // what it is to be in
+	ok            bool   // it has a plan
 }
 
 const (
@@ -133,7 +135,7 @@ func (g *gatherer) readSlot(l *engine.Ledger, book *Rulebook, one *gathered) {
 		one.offer = engine.Offer{}
 		return
 	}
-	f.Place = placeOf(s, &one.offer)
+	f.Place = placeIn(l, s, &one.offer)
 	one.readAt, one.moved = l.Now(), 0
 	if !s.Known {
 		rows, _ := l.Stock(s.SKU)
@@ -151,6 +153,12 @@ func (g *gatherer) readSlot(l *engine.Ledger, book *Rulebook, one *gathered) {
 		subject.Tags = tagsOf(l, s.SKU)
 	}
 	one.ruling = book.Rule(&subject, &one.offer.Rules)
+	if len(s.Also) > 0 {
+		ok := false
+		if f.Lowest, ok = g.lowest(l, book, s, subject); !ok || one.offer.Publish == engine.Dedicated {
+			f.Place = NoPlace
+		}
+	}
 	if one.offer.Publish == engine.Dedicated && f.Place != NoPlace {
 		g.readPool(l, one)
 	}
@@ -197,6 +205,7 @@ func (g *gatherer) finish(one *gathered, room *planner) {
 	f := &one.facts
 	s := f.Slot
 	outlet, known := g.outlets.Outlet(s.Connection)
+	one.bulks, _ = outlet.Pusher.(Bulker)
 	f.Style, f.Now, f.Term = outlet.Style, g.now(), g.term
 	if f.Closed = g.outlets.Closed(s.Connection); !known {
 		f.Closed = "no-connection"

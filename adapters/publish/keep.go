@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"holdfast/adapters/records"
@@ -38,7 +39,7 @@ func FiledSlots(ctx context.Context, r records.Reader, prefix string) (list []Fi
 func (s *Slot) Is(o *Slot) bool {
 	return s.ID == o.ID && s.Channel == o.Channel && s.Connection == o.Connection && s.SKU == o.SKU &&
 		s.Location == o.Location && s.Item == o.Item && s.Place == o.Place &&
-		s.SellerSKU == o.SellerSKU && s.Row == o.Row
+		s.SellerSKU == o.SellerSKU && s.Row == o.Row && slices.Equal(s.Also, o.Also)
 }
 
 // Arrives is the moment up to which a push that was sent may still arrive; zero when none may. Before it

@@ -26,19 +26,46 @@ type finding struct {
 	silent bool             // there is nothing to write
 }
 
-// read reads slots and writes what follows from it, each once: a slot that has changed since it was
-// gathered is looked at again. When the process dies before the write, it is read again.
-func (w *worker) read(ctx context.Context, outlet Outlet, list []*gathered) error {
+// fetch returns what reads slots, or waits for what was read: a [Bulker] is asked at once, so that its
+// reads and the pushes beside them, which have limits of their own, do not wait for each other.
+func (w *worker) fetch(ctx context.Context, outlet Outlet, list []*gathered) func() ([]*Seen, error) {
 	if len(list) == 0 {
-		return nil
+		return func() ([]*Seen, error) { return nil, nil }
 	}
 	slots := make([]Slot, len(list))
 	for i, one := range list {
 		slots[i] = *one.facts.Slot
 	}
-	call, cancel := context.WithTimeout(ctx, CallTime-time.Second)
-	seen, err := outlet.Pusher.Read(call, slots)
-	cancel()
+	var seen []*Seen
+	var err error
+	ask := func() {
+		call, cancel := context.WithTimeout(ctx, CallTime-time.Second)
+		defer cancel()
+		seen, err = outlet.Pusher.Read(call, slots)
+	}
+	if _, ok := outlet.Pusher.(Bulker); !ok {
+		return func() ([]*Seen, error) {
+			ask()
+			return seen, err
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ask()
+	}()
+	return func() ([]*Seen, error) {
+		<-done
+		return seen, err
+	}
+}
+
+// read writes what follows from what slots were read to be, each once: a slot that has changed since it was
+// gathered is looked at again. When the process dies before the write, it is read again.
+func (w *worker) read(ctx context.Context, outlet Outlet, list []*gathered, seen []*Seen, err error) error {
+	if len(list) == 0 {
+		return nil
+	}
 	if err != nil || len(seen) != len(list) {
 		f := fateOf(err)
 		for _, one := range list {

@@ -12,6 +12,7 @@ type pace struct {
 	tally int64
 	units float64
 	sku   string
+	sold  time.Time // the last one that was seen; zero: none was
 }
 
 // paceTime is in how long a sale's weight falls to 1/e: a sale event is seen within minutes, and
@@ -28,6 +29,7 @@ func (w *worker) measure(s *Slot, tally int64, now time.Time) {
 	last.units *= math.Exp(-float64(now.Sub(last.at)) / float64(paceTime))
 	if sold := last.tally - tally; sold > 0 {
 		last.units += float64(sold)
+		last.sold = now
 	}
 	last.at, last.tally = now, tally
 	w.pace[s.ID] = last

@@ -23,8 +23,9 @@ type Facts struct {
 	Offer     *engine.Offer
 	Place     int // of the slot in Offer.Places; AllPlaces; NoPlace
 	Ruling    *Ruling
-	Master    bool // the slot's system says how many units are at its location
-	Pool      Pool // of dedicated mode
+	Master    bool  // the slot's system says how many units are at its location
+	Pool      Pool  // of dedicated mode
+	Lowest    int64 // that the slot's other channels would show; only if it has any
 	// Unseen is how many units the channel is expected to have sold unseen: velocity × lag, rounded up.
 	Unseen    int64
 	RiseSince time.Time // since when the slot is to rise; zero: as of now
@@ -165,6 +166,9 @@ func (r *planner) target(f *Facts, p *Plan) {
 		ruling = &Ruling{Zero: f.Ruling.Zero}
 	}
 	shape(ruling, &r.supply, f.Place, f.Offer, &r.out)
+	if len(f.Slot.Also) > 0 {
+		r.out.to(min(r.out.n, f.Lowest), "lowest", "", "")
+	}
 	if dedicated && r.out.n > 0 {
 		f.share(&r.out, p.Expected)
 	}
@@ -262,6 +266,10 @@ func (f *Facts) fall(p *Plan) {
 // rise waits until every sale up to now is in: what was sold unseen must not be offered again.
 func (f *Facts) rise(p *Plan) {
 	s := f.Slot
+	if s.Bulk != nil {
+		p.Do, p.Why = Wait, "bulk" // its end changes the slot
+		return
+	}
 	if f.Style == Overwrite && p.Target-p.Expected <= f.Unseen && !s.proven(f.Style, f.Watermark) {
 		p.Do, p.Why = Wait, "watermark" // it was pushed that much lower on purpose
 		return

@@ -24,6 +24,7 @@ func (w *worker) do(ctx context.Context, outlet Outlet, ids []string) error {
 			continue
 		}
 		w.queue.drop(ids[i])
+		delete(w.slow, ids[i])
 		if one.plan.Do == Read {
 			reads = append(reads, one)
 			continue
@@ -38,10 +39,13 @@ func (w *worker) do(ctx context.Context, outlet Outlet, ids []string) error {
 		}
 		pushes = append(pushes, one)
 	}
-	if err := w.push(ctx, outlet, pushes); err != nil {
+	fetched := w.fetch(ctx, outlet, reads) // beside the pushes: they are of other slots
+	err = w.push(ctx, outlet, pushes)
+	seen, failed := fetched()
+	if err != nil {
 		return err
 	}
-	return w.read(ctx, outlet, reads)
+	return w.read(ctx, outlet, reads, seen, failed)
 }
 
 // astrayWait is how often a slot is looked at again of which all that it differs by is astray: what ends
@@ -201,6 +205,9 @@ func (w *worker) claimOf(one *gathered) (Slot, []engine.Command) {
 	switch p.Do {
 	case Send:
 		s = claimed(s, f, p)
+		if one.bulk != nil {
+			s = one.bulk.in(s)
+		}
 	case Resend:
 		again := *s.Sent
 		again.Until, again.Term, again.Unknown = f.Now.Add(CallTime), f.Term, false
@@ -364,8 +371,12 @@ func (f *fate) on(s Slot, now time.Time) Slot {
 	case stale: // unseen sales or an edit: it is read once they can be told apart
 		s.Sent, s.Doubt = nil, now
 	case refused:
+		s = s.notInBulk()
 		s.Sent, s.Blocked = nil, f.code
 	case unknown, unsent: // a call before this one may still arrive
+		if f.kind == unsent {
+			s = s.notInBulk()
+		}
 		again := *s.Sent
 		again.Unknown = true
 		s.Sent, s.Blocked = &again, ""

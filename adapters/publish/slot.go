@@ -10,6 +10,7 @@ import (
 type Slot struct {
 	ID         string    `json:"id"` // CONNECTION "/" the system's own key
 	Channel    string    `json:"channel"`
+	Also       []string  `json:"also,omitempty"` // other channels that this number sells on
 	Connection string    `json:"connection"`
 	SKU        string    `json:"sku"`
 	Location   string    `json:"location,omitempty"` // ours; empty where one slot stands for all
@@ -32,6 +33,7 @@ type Slot struct {
 	Doubt time.Time `json:"doubt,omitzero"`
 	Hold  string    `json:"hold,omitempty"`  // dedicated mode: the reservation that is its standing hold
 	Drift *Drift    `json:"drift,omitempty"` // the last difference that we did not cause
+	Bulk  *Bulk     `json:"bulk,omitempty"`  // a document that was not seen done has a number of it
 }
 
 // Push is one change of one slot.

@@ -25,6 +25,9 @@ type worker struct {
 	reading map[string]time.Time // to be read once the watermark has passed that moment
 	backoff map[string]backoff
 	pace    map[string]pace
+	slow    map[string]bool // of those queued: they may go into a document
+	bulked  bool            // the last call was one
+	noBulk  time.Time       // none is sent before
 	gather  gatherer
 }
 
@@ -40,6 +43,7 @@ func newWorker(l *leading, connection string) *worker {
 		l: l, connection: connection, wake: make(chan struct{}, 1), marked: map[string]bool{},
 		queue: newQueue(), parked: map[string]time.Time{}, rising: map[string]time.Time{},
 		reading: map[string]time.Time{}, backoff: map[string]backoff{}, pace: map[string]pace{},
+		slow: map[string]bool{},
 	}
 	w.gather = gatherer{
 		store: l.p.cfg.Store, book: l.p.book, now: l.p.cfg.Now, outlets: l.p.cfg.Outlets,
@@ -149,6 +153,9 @@ func (w *worker) turn(ctx context.Context) (busy bool, err error) {
 	if !ok {
 		return false, nil
 	}
+	if sent, err := w.bulk(ctx, outlet); sent || err != nil {
+		return sent, err
+	}
 	next := w.queue.take(max(1, outlet.Pusher.PushBatch()))
 	if err := w.do(ctx, outlet, next); err != nil {
 		w.mark(next...)
@@ -231,6 +238,7 @@ func (w *worker) place(id string, one *gathered) {
 	w.mayRead(one)
 	if b := w.backoff[id]; p.Do > Wait && b.until.After(now) {
 		w.queue.drop(id)
+		delete(w.slow, id)
 		w.parked[id] = b.until
 		return
 	}
@@ -255,6 +263,7 @@ func (w *worker) place(id string, one *gathered) {
 	default:
 		w.queue.put(id, second, now)
 	}
+	w.noteSlow(id, one)
 }
 
 // remappedWait is how often a slot is looked at again that does not stand: most often its record is about
@@ -262,18 +271,18 @@ func (w *worker) place(id string, one *gathered) {
 const remappedWait = time.Second
 
 // mayRead turns a plan into a read where one is wanted and the watermark allows it. What falls is
-// sent before: it does not depend on what is there.
+// sent before, unless that was refused: it does not depend on what is there.
 func (w *worker) mayRead(one *gathered) {
 	f, p := &one.facts, &one.plan
 	after, wanted := w.wantsRead(f.Slot.ID)
-	if !wanted || !readable(f.Closed) || f.Remapped {
+	if !wanted || !readable(f.Closed) || f.Remapped || f.Slot.Bulk != nil {
 		return
 	}
 	allowed := f.Watermark.After(after)
 	switch {
 	case p.Do == Read && !allowed:
 		p.Do, p.Why, p.Wake = Wait, "watermark", time.Time{}
-	case f.Slot.Sent != nil || p.Do == Send && p.Push.Quantity < p.Expected:
+	case f.Slot.Sent != nil || p.Do == Send && p.Push.Quantity < p.Expected && f.Slot.Blocked == "":
 	case allowed:
 		p.Do, p.Why = Read, "look"
 	case p.Do == Rest:
@@ -300,6 +309,7 @@ func (w *worker) forget(id string) {
 	delete(w.reading, id)
 	delete(w.backoff, id)
 	delete(w.pace, id)
+	delete(w.slow, id)
 }
 
 // The waits of what failed: doubled from the first to the longest.

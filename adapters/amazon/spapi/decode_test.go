@@ -284,7 +284,7 @@ func TestAnAddressThatIsOverIsAskedForAnew(t *testing.T) {
 
 func TestAFeedOfListingsFitsItsSchema(t *testing.T) {
 	doc, err := ListingsFeedDocument("SELLER", []FeedMessage{
-		{"A & B", AnyProductType, []PatchOp{QuantityOp(7)}}, {"C", AnyProductType, []PatchOp{QuantityOp(0)}}})
+		{0, "A & B", AnyProductType, []PatchOp{QuantityOp(7)}}, {0, "C", AnyProductType, []PatchOp{QuantityOp(0)}}})
 	require.NoError(t, err)
 	assert.Contains(t, string(doc), `{"messageId":1,"sku":"A & B","operationType":"PATCH","productType":"PRODUCT",`+
 		`"patches":[{"op":"merge","path":"/attributes/fulfillment_availability","value":[{"fulfillment_channel_code":"DEFAULT","quantity":7}]}]}`)

@@ -10,6 +10,7 @@ import (
 
 // FeedMessage is one listing's part of a feed of listings.
 type FeedMessage struct {
+	ID          int // 0: its place, from 1
 	SKU         string
 	ProductType string
 	Patches     []PatchOp
@@ -23,15 +24,15 @@ type feedMessage struct {
 	Patches     []PatchOp `json:"patches"`
 }
 
-// maxMessages bounds the messages of a feed: Amazon asks for at most 10,000.
-const maxMessages = 10_000
+// MaxMessages bounds the messages of a feed: Amazon asks for at most 10,000.
+const MaxMessages = 10_000
 
-// ListingsFeedDocument makes the document of [ListingsFeed]: each SKU once, its message numbered
-// from 1 by its place. It fails with a Fault when a SKU stands twice, because the order in which
+// ListingsFeedDocument makes the document of [ListingsFeed]: each SKU once, its messages
+// numbered as they say, or all by their places. It fails with a Fault when a SKU stands twice, because the order in which
 // Amazon would take them is not known, or when a quantity would strand stock.
 func ListingsFeedDocument(sellerID string, messages []FeedMessage) ([]byte, error) {
-	if len(messages) == 0 || len(messages) > maxMessages || sellerID == "" {
-		return nil, Refused(CodePayload, "a feed of listings has a seller and 1 to %d messages", maxMessages)
+	if len(messages) == 0 || len(messages) > MaxMessages || sellerID == "" {
+		return nil, Refused(CodePayload, "a feed of listings has a seller and 1 to %d messages", MaxMessages)
 	}
 	type header struct {
 		Seller  string `json:"sellerId"`
@@ -44,6 +45,9 @@ func ListingsFeedDocument(sellerID string, messages []FeedMessage) ([]byte, erro
 	}{header{sellerID, "2.0", "en_US"}, make([]feedMessage, 0, len(messages))}
 	seen := make(map[string]bool, len(messages))
 	for i, m := range messages {
+		if m.ID == 0 {
+			m.ID = i + 1
+		}
 		if m.SKU == "" || seen[m.SKU] || len(m.Patches) == 0 {
 			return nil, Refused(CodePayload, "message %d: a SKU stands in a feed once, with patches", i+1)
 		}
@@ -54,7 +58,7 @@ func ListingsFeedDocument(sellerID string, messages []FeedMessage) ([]byte, erro
 			}
 		}
 		document.Messages = append(document.Messages,
-			feedMessage{i + 1, m.SKU, "PATCH", m.ProductType, m.Patches})
+			feedMessage{m.ID, m.SKU, "PATCH", m.ProductType, m.Patches})
 	}
 	out, err := (&call{body: document}).encode(opCreateFeed)
 	return out, err

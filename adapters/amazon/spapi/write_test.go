@@ -30,7 +30,7 @@ func TestAQuantityIsOnlyEverMerged(t *testing.T) {
 		{Op: "delete", Path: availabilityPath}, {Op: "merge", Path: availabilityPath + "/0"}} {
 		_, err := w.client.PatchListing(t.Context(), listing, Patch{AnyProductType, []PatchOp{op}}, false)
 		assert.Equal(t, CodePayload, CodeOf(err), op)
-		_, err = ListingsFeedDocument("S", []FeedMessage{{"A", AnyProductType, []PatchOp{op}}})
+		_, err = ListingsFeedDocument("S", []FeedMessage{{0, "A", AnyProductType, []PatchOp{op}}})
 		assert.Equal(t, CodePayload, CodeOf(err), op)
 	}
 	assert.Equal(t, calls, w.calls())

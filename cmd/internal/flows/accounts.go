@@ -84,6 +84,9 @@ func (a *accounts) of(entry *connections.Entry) orders.Account {
 		Placement: orders.Placement(s.Placement), Into: s.Into,
 		Closed: time.Duration(s.ArchiveAfter) * time.Millisecond, Places: len(entry.Locations),
 	}
+	if entry.Kind == "amazon" {
+		now.Places = 0 // its locations are Amazon's: one number stands for all of the merchant's
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.mu.read == nil {

@@ -73,6 +73,7 @@ type Core struct {
 	keeper     *shopify.SlotKeeper
 	hook       *shopify.Hook
 	sellers    *amazon.Sellers
+	listings   *amazon.SlotKeeper
 	dispatcher *outbox.Dispatcher
 	tasks      *outbox.Desk
 	exceptions *exceptions.Desk
@@ -133,13 +134,15 @@ func (c *Core) makePublisher() (err error) {
 		Store: c.cfg.Store, Stream: c.cfg.Events, Now: c.cfg.Now, Logger: c.cfg.Logger,
 		Registry: c.cfg.Registry,
 		// The shops are made of the orders, which are made of the slots: they are asked only once all is.
-		Outlets: late(func() publish.Outlets { return outlets{c.registry, c.shops, &c.passes, c.cfg.Now} }),
-		Failed:  told.pushFailed, Healed: told.pushHealed, Alert: told.markOld,
+		Outlets: late(func() publish.Outlets {
+			return outlets{c.registry, c.shops, c.sellers, &c.passes, c.cfg.Now}
+		}),
+		Failed: told.pushFailed, Healed: told.pushHealed, Alert: told.markOld,
 		Busy: func(ctx context.Context, s *publish.Slot) (bool, error) { return c.busy.Busy(ctx, s) },
 		Astray: func(ctx context.Context, s *publish.Slot, tally uint64) (publish.Astray, error) {
 			return c.busy.Astray(ctx, s, tally)
 		},
-		Stands:    func(s *publish.Slot) bool { return c.shops.Stands(s) },
+		Stands:    func(s *publish.Slot) bool { return c.shops.Stands(s) && c.sellers.Stands(s) },
 		PassEvery: c.divided(passEvery), WatermarkAlert: c.divided(markAlert),
 	})
 	return wrap("publisher", err)
@@ -183,9 +186,14 @@ func (c *Core) makeShops() (err error) {
 func (c *Core) makeSellers() (err error) {
 	c.sellers, err = amazon.New(amazon.Config{
 		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Now: c.cfg.Now, Logger: c.cfg.Logger,
-		Metrics: c.cfg.Registry, Vault: c.cfg.Vault,
+		Metrics: c.cfg.Registry, Vault: c.cfg.Vault, Mapping: c.index,
+		Ended: failures{store: c.cfg.Store, now: c.cfg.Now}.pushEnded,
 	})
-	return wrap("amazon", err)
+	if err != nil {
+		return wrap("amazon", err)
+	}
+	c.listings, err = amazon.NewSlotKeeper(c.sellers, c.registry)
+	return wrap("slots of amazon", err)
 }
 
 func (c *Core) selling(k connections.Kind) selling {
@@ -323,6 +331,7 @@ func (c *Core) Lead(ctx context.Context, term uint64) {
 		"adapters":  func(ctx context.Context) error { return c.supervisor.Run(ctx, term) },
 		"publisher": func(ctx context.Context) error { return c.publisher.Run(ctx, term) },
 		"slots":     c.keeper.Run,
+		"listings":  c.listings.Run,
 		"calls":     c.busy.Run,
 		"waiting":   c.releaser.Run,
 		"short":     func(ctx context.Context) error { return c.orders.FollowShort(ctx, c.cfg.Events) },

@@ -3,6 +3,7 @@ package flows
 import (
 	"context"
 
+	"holdfast/adapters/amazon"
 	"holdfast/adapters/connections"
 	"holdfast/adapters/mapping"
 	"holdfast/adapters/orders"
@@ -22,7 +23,12 @@ type numbers struct {
 // before its slot was ever read must count there all the same.
 func (n numbers) slot(row *mapping.Row, location string) string {
 	entry, ok := n.registry.Entry(row.Connection)
-	if !ok || entry.Kind != "shopify" || row.InventoryItemID == 0 {
+	switch {
+	case !ok:
+		return ""
+	case entry.Kind == "amazon" && row.SellerSKU != "":
+		return amazon.SlotID(entry.ID, row.SellerSKU) // one for all locations
+	case entry.Kind != "shopify" || row.InventoryItemID == 0:
 		return ""
 	}
 	for theirs, ours := range entry.Locations {

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"holdfast/adapters/amazon"
 	"holdfast/adapters/connections"
 	"holdfast/adapters/publish"
 	"holdfast/adapters/shopify"
@@ -13,23 +14,29 @@ import (
 type outlets struct {
 	registry *connections.Registry
 	shops    *shopify.Shops
+	sellers  *amazon.Sellers
 	passes   *passes
 	now      func() time.Time
 }
 
 // Outlet is how a connection's numbers are changed; ok is false when it keeps none, or is not known.
-func (o outlets) Outlet(connection string) (publish.Outlet, bool) {
+func (o outlets) Outlet(connection string) (out publish.Outlet, ok bool) {
 	entry, ok := o.registry.Entry(connection)
-	if !ok || entry.Kind != "shopify" {
-		return publish.Outlet{}, false
+	if !ok {
+		return out, false
 	}
-	pusher, err := o.shops.Pusher(connection)
-	if err != nil {
-		return publish.Outlet{}, false
+	var err error
+	switch entry.Kind {
+	case "shopify":
+		out.Style, out.Master = publish.Delta, entry.Kind+":"+entry.ID
+		out.Pusher, err = o.shops.Pusher(connection)
+	case "amazon": // master of no number that is pushed: what it has itself is never pushed
+		out.Style = publish.Overwrite
+		out.Pusher, err = o.sellers.Pusher(connection)
+	default:
+		return out, false
 	}
-	return publish.Outlet{
-		Pusher: pusher, Style: publish.Delta, Master: entry.Kind + ":" + entry.ID,
-	}, true
+	return out, err == nil
 }
 
 // Closed says why nothing may be sent to a connection: its mode, or what its flow publish says.
