@@ -34,9 +34,9 @@ const (
 
 // listed is what a listing was read to be.
 type listed struct {
-	by      string // spapi.ByAmazon, spapi.ByMerchant; empty: it does not say
-	markets []string
-	at      time.Time
+	by       string // spapi.ByAmazon, spapi.ByMerchant; empty: it does not say
+	markets  []string
+	at       time.Time
 	quantity int64 // for sale of the seller's own stock
 	// differs is by how much the quantity was not as expected, since a moment at which it was first read
 	// so. Until then all is known, once both sweeps are past it, that still makes the same difference.
