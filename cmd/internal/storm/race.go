@@ -350,7 +350,9 @@ func (r *race) explain(ctx context.Context, shop string, o *client.Reservation, 
 	var applied time.Time
 	by := ""
 	for _, e := range levels {
-		if e.State == "available" && e.After <= 0 && !e.At.Before(s.at) && !e.At.Before(sold) {
+		// A sale moves available, then committed, and is written down itself: it may take the last unit.
+		after := !e.At.Before(sold) || e.N < sales[0].N && e.N+2 >= sales[0].N
+		if e.State == "available" && e.After <= 0 && !e.At.Before(s.at) && after {
 			applied, by = e.At, e.Cause
 			break
 		}
