@@ -12,6 +12,9 @@ import (
 	"holdfast/loadtest/scenario"
 )
 
+// notProven is what a promise shows about which the run gave nothing to compare.
+const notProven = "nothing to look at, not proven"
+
 // Line is one thing that the run had to keep.
 type Line struct {
 	Name string `json:"name"`
@@ -52,6 +55,9 @@ func New(s *scenario.Scenario, r *driver.Result, v *check.Verdict) *Report {
 	for _, m := range v.Promises {
 		p.Lines = append(p.Lines, Line{m.Name, m.Broken == 0,
 			fmt.Sprintf("%d looked at, %d broken", m.Looked, m.Broken)})
+		if m.Looked == 0 { // no fault of the server, and no proof either
+			p.Lines[len(p.Lines)-1].Got = notProven
+		}
 	}
 	p.Passed = true
 	for _, l := range p.Lines {
@@ -100,8 +106,11 @@ func (p *Report) Text(w io.Writer) error {
 	out := "\n"
 	for _, l := range p.Lines {
 		mark := "✓"
-		if !l.Kept {
+		switch {
+		case !l.Kept:
 			mark = "✗"
+		case l.Got == notProven:
+			mark = "–"
 		}
 		out += fmt.Sprintf("  %s %s: %s\n", mark, l.Name, l.Got)
 	}
