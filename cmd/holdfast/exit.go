@@ -17,6 +17,7 @@ const (
 	exitUnreachable = 4
 	exitUnknown     = 5
 	exitData        = 6
+	exitBreached    = 99
 	exitInterrupted = 130
 )
 
@@ -37,6 +38,7 @@ var exitStatuses = []struct {
 		"finds out and has one effect"},
 	{exitData, "of serve: the data folder is damaged or is another node's; starting again changes " +
 		"nothing, so a supervisor should not; of verify: something in the folder is damaged"},
+	{exitBreached, "of load run: a threshold was breached, a promise broken, or a call not sent"},
 	{exitInterrupted, "interrupted by a signal before it was done; serve ends with 0 then"},
 }
 

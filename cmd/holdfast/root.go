@@ -54,7 +54,8 @@ func (a *app) root() *cobra.Command {
 		a.restoreCommand(), a.verifyCommand(), a.simulateCommand(), a.versionCommand(),
 		exitTopic(), a.connectionCommand(), a.flowCommand(), a.traceCommand(),
 		a.exceptionCommand(), a.mappingCommand(), a.scopeCommand(), a.publishCommand(),
-		a.webhookCommand(), a.fieldsCommand(), a.tablesCommand(), a.keyCommand(), a.doctorCommand())
+		a.webhookCommand(), a.fieldsCommand(), a.tablesCommand(), a.keyCommand(), a.doctorCommand(),
+		a.loadCommand())
 	return root
 }
 
