@@ -53,12 +53,11 @@ func TestManyGoAsOneFeed(t *testing.T) {
 			time.Sleep(2 * time.Hour) // each was read
 			require.Zero(t, w.calls("createFeed", ""))
 			patched := w.calls("patchListingsItem", "")
-			for i := range all {
-				w.set(all[i].SKU, 60)
-			}
+			w.setAll(all, 60)
 			time.Sleep(5 * time.Minute)
 			require.Equal(t, 1, w.calls("createFeed", ""))
-			require.Less(t, w.calls("patchListingsItem", "")-patched, 200)
+			// Some go while the others are still being looked at; most are in the feed.
+			require.Less(t, w.calls("patchListingsItem", "")-patched, len(all)/2)
 			s, _ := w.slot("us", all[700].SKU)
 			require.NotNil(t, s.Bulk)
 			w.set(all[700].SKU, 1)
@@ -88,9 +87,7 @@ func TestAFeedThatFails(t *testing.T) {
 		func(t *testing.T, w *stock) {
 			time.Sleep(2 * time.Hour)
 			require.NoError(t, w.sim.Break(spapitest.Fault{Kind: spapitest.FaultFeedFatal, Count: 1}))
-			for i := range all {
-				w.set(all[i].SKU, 60)
-			}
+			w.setAll(all, 60)
 			time.Sleep(2 * time.Hour)
 			w.shows(60, all)
 			require.Zero(t, w.unfinished())
@@ -106,9 +103,7 @@ func TestAFeedWhoseAnswerIsLost(t *testing.T) {
 			time.Sleep(2 * time.Hour)
 			require.NoError(t, w.sim.Break(spapitest.Fault{Kind: spapitest.FaultErrorAfter, Count: 1,
 				Operation: "createFeed"}))
-			for i := range all {
-				w.set(all[i].SKU, 60)
-			}
+			w.setAll(all, 60)
 			time.Sleep(2 * time.Hour)
 			w.shows(60, all)
 			require.Equal(t, 1, w.calls("createFeed", ""), "it was not made again")
@@ -128,9 +123,7 @@ func TestAFeedThatWasNeverMade(t *testing.T) {
 				}
 				return nil
 			})
-			for i := range all {
-				w.set(all[i].SKU, 60)
-			}
+			w.setAll(all, 60)
 			time.Sleep(2 * time.Hour)
 			w.shows(60, all)
 			require.Zero(t, w.unfinished())

@@ -422,6 +422,16 @@ func (w *stock) set(sku string, n int64) {
 	w.do(&engine.Set{SKU: engine.Name(sku), Location: "main", Value: n, Source: "wms"})
 }
 
+// setAll sets all at one moment, so that none is sent while others are still to come.
+func (w *stock) setAll(all []spapitest.ListingConfig, n int64) {
+	w.t.Helper()
+	var ops []engine.Command
+	for i := range all {
+		ops = append(ops, &engine.Set{SKU: engine.Name(all[i].SKU), Location: "main", Value: n, Source: "wms"})
+	}
+	w.do(ops...)
+}
+
 // available is what is left of a SKU at a location.
 func (w *stock) balance(sku, location string) (b engine.Balance) {
 	w.t.Helper()

@@ -21,6 +21,10 @@ type Book struct {
 	read    chan struct{} // closed once all was read
 	once    sync.Once
 
+	// turn is taken by one Load, or one set of changes, at a time: a Load that ends behind a change which
+	// it has not read would undo it.
+	turn chan struct{}
+
 	mu     sync.RWMutex
 	loaded bool
 	slots  map[string]*entry
@@ -54,7 +58,8 @@ func NewBook(store records.Store, changed func(Changes)) *Book {
 	if changed == nil {
 		changed = func(Changes) {}
 	}
-	b := &Book{store: store, changed: changed, read: make(chan struct{})}
+	b := &Book{store: store, changed: changed, read: make(chan struct{}),
+		turn: make(chan struct{}, 1)}
 	b.clear()
 	return b
 }
@@ -100,21 +105,39 @@ func (b *Book) follow(ctx context.Context, w records.Watch) error {
 	if lost {
 		return b.Load(ctx) // what the changes say is read again, too
 	}
-	var told Changes
-	b.mu.Lock()
-	for _, c := range changes {
-		err = errors.Join(err, b.takeLocked(c, &told))
-	}
-	b.mu.Unlock()
+	told, err := b.take(changes)
 	if err == nil && (told.All || len(told.Slots) > 0 || len(told.Connections) > 0) {
 		b.changed(told)
 	}
 	return err
 }
 
+// take waits for a Load that is under way: what it has read may be older.
+func (b *Book) take(changes []records.Change) (told Changes, err error) {
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range changes {
+		err = errors.Join(err, b.takeLocked(c, &told))
+	}
+	return told, err
+}
+
 // Load reads all records anew. It fails with the store's error, and when a record cannot be read; the
 // Book is then as it was.
 func (b *Book) Load(ctx context.Context) error {
+	if err := b.load(ctx); err != nil {
+		return err
+	}
+	b.once.Do(func() { close(b.read) })
+	b.changed(Changes{All: true})
+	return nil
+}
+
+func (b *Book) load(ctx context.Context) error {
+	b.turn <- struct{}{}
+	defer func() { <-b.turn }()
 	fresh := NewBook(b.store, nil)
 	for _, t := range []records.Table{records.Slots, records.Rules, records.Cursors} {
 		for after, more := "", true; more; {
@@ -135,8 +158,6 @@ func (b *Book) Load(ctx context.Context) error {
 	b.slots, b.bySKU, b.rules, b.made = fresh.slots, fresh.bySKU, fresh.rules, nil
 	b.marks, b.looks, b.loaded = fresh.marks, fresh.looks, true
 	b.mu.Unlock()
-	b.once.Do(func() { close(b.read) })
-	b.changed(Changes{All: true})
 	return nil
 }
 
