@@ -105,6 +105,9 @@ phases: [{rate: 1500, duration: 300ms}]
 // TestAStallIsMeasuredWhole stalls everyone for a second. Of 3,000 calls at an even rate the 1,000
 // that were due meanwhile waited from a second down to nothing, so 99% of all took less than 0.97 s.
 func TestAStallIsMeasuredWhole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures real time, which the race detector stretches")
+	}
 	t.Parallel()
 	r, _ := drive(t, `connections: 8
 skus: {count: 10, stock: 1000000}
