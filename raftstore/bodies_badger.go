@@ -36,18 +36,25 @@ const (
 	// bodyWriteBytes bounds one write to Badger: below its bound for a batch, which is 15% of the
 	// memtable, so that it is never split, and little enough to let the log's sync pass.
 	bodyWriteBytes = 1 << 20
-	// bodyMemtable is Badger's log and table in memory: mapped at twice its size. With half of it orders
-	// cost a third more, for tables that are merged again and again.
+	// bodyMemtable is Badger's log and table in memory: mapped at twice its size. With a quarter of it the
+	// slowest of 100 orders at 8,000 a second took two to three times as long.
 	bodyMemtable = 32 << 20
+	// bodyValueBytes is from what size a value stands in Badger's value log, and only its place in the
+	// tables. Tables with whole orders in them are merged again and again: at 8,000 orders a second their
+	// syncs made those of the raft log, which all writes wait for, take 10 to 20 ms for seconds.
+	bodyValueBytes = 256
+	// bodyValueFile is how long a file of the value log grows, in bytes: the active one is mapped at twice
+	// that. It is what cleaning reads at a time.
+	bodyValueFile = 64 << 20
 )
 
 // bodyOptions are Badger's settings for a small part of a machine that has better uses for its
-// memory. Values stay beside their keys: there is no value log to be cleaned. Without a log it is silent.
+// memory. Without a log it is silent.
 //
 // Badger does not sync what it writes: that would be each piece by itself, beside the syncs of the raft
 // log, which all writes wait for. Nothing counts on a body until a marker stands behind it, and that is
-// written between two syncs of our own. What a power cut tears of Badger's log is behind the last marker:
-// Badger cuts it off, and replay makes it again.
+// written between two syncs of our own. What a power cut tears of Badger's logs is behind the last marker:
+// Badger cuts it off, or cannot read it, and replay makes it again.
 func bodyOptions(dir string, log *slog.Logger) badger.Options {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -60,9 +67,10 @@ func bodyOptions(dir string, log *slog.Logger) badger.Options {
 		WithNumCompactors(2). // fewer are refused
 		WithNumMemtables(2).
 		WithMemTableSize(bodyMemtable).
-		WithNumLevelZeroTables(3).   // what is merged at a time, and stands on the disk twice meanwhile
-		WithValueThreshold(1 << 20). // more than any body has
-		WithValueLogFileSize(1 << 20).
+		WithNumLevelZeroTables(3). // what is merged at a time, and stands on the disk twice meanwhile
+		WithValueThreshold(bodyValueBytes).
+		WithValueLogFileSize(bodyValueFile).
+		WithVerifyValueChecksum(true). // before it takes lengths from what it reads
 		WithSyncWrites(false).
 		WithBypassLockGuard(true).     // the data folder's lock is ours, and takes no room on a full disk
 		WithCompression(options.None). // so that no block cache is needed
@@ -83,8 +91,10 @@ type BodyStore struct {
 	dirty   dirtyBodies
 	readers readers // of badger
 
-	flushing sync.Mutex // one flush at a time; also guards closed
+	flushing sync.Mutex // one flush at a time; also guards what follows
 	closed   bool
+	keeper   *fileKeeper     // nil: files of values may go
+	proven   map[string]bool // files of values that were read whole
 }
 
 var _ Bodies = (*BodyStore)(nil)
@@ -123,6 +133,9 @@ func (s *BodyStore) open() (*badger.DB, error) {
 		return nil, fmt.Errorf("open the bodies in %s: %w", s.cfg.Dir, err)
 	}
 	if err := checkTables(s.cfg.Dir); err != nil {
+		return nil, err
+	}
+	if err := checkNewestValues(s.cfg.Dir); err != nil {
 		return nil, err
 	}
 	db, err := badger.OpenManaged(bodyOptions(s.cfg.Dir, s.cfg.Logger))
@@ -187,6 +200,16 @@ func (s *BodyStore) onDisk(key []byte, version uint64) (value []byte, at uint64,
 	if err != nil {
 		return nil, 0, fmt.Errorf("bodies in %s: %w", s.cfg.Dir, err)
 	}
+	value, at, err = s.look(db, key, version)
+	if err != nil && !errors.Is(err, ErrNoBody) {
+		// Its file may have been cleaned away between the look at its place and the one at its bytes.
+		return s.look(db, key, version)
+	}
+	return value, at, err
+}
+
+// look is onDisk once.
+func (s *BodyStore) look(db *badger.DB, key []byte, version uint64) (value []byte, at uint64, err error) {
 	txn := db.NewTransactionAt(version, false)
 	defer txn.Discard()
 	item, err := txn.Get(key)
@@ -196,14 +219,32 @@ func (s *BodyStore) onDisk(key []byte, version uint64) (value []byte, at uint64,
 	if err != nil {
 		return nil, 0, fmt.Errorf("body %x in %s: %w", key, s.cfg.Dir, err)
 	}
+	p, err := s.readItem(item)
+	if errors.Is(err, errTorn) {
+		return nil, 0, ErrNoBody
+	}
+	return p, item.Version(), err
+}
+
+// errTorn says that what a body's place names is not there, and is behind the marker: a power cut tore it,
+// nothing names the body yet, or it is in memory, made again by replay, and is written anew.
+var errTorn = errors.New("a body behind the marker is torn")
+
+// readItem returns the value of a body. It fails with errTorn, or an error
+// that says what is damaged.
+func (s *BodyStore) readItem(item *badger.Item) ([]byte, error) {
 	p, err := item.ValueCopy(nil)
-	if err != nil {
-		return nil, 0, fmt.Errorf("body %x in %s: %w", key, s.cfg.Dir, err)
+	if err == nil {
+		p, err = openBody(item.Key(), item.Version(), p)
 	}
-	if p, err = openBody(key, item.Version(), p); err != nil {
-		return nil, 0, fmt.Errorf("%s: %w", s.cfg.Dir, err)
+	switch {
+	case err == nil:
+		return p, nil
+	case item.Version() > s.dirty.state().Through:
+		return nil, errTorn
+	default:
+		return nil, fmt.Errorf("body %x of index %d in %s: %w", item.Key(), item.Version(), s.cfg.Dir, err)
 	}
-	return p, item.Version(), nil
 }
 
 func bodyOrNone(value []byte) ([]byte, error) {
@@ -238,6 +279,7 @@ func (s *BodyStore) Flush(through, floor uint64) error {
 	}
 	if floor != 0 {
 		db.SetDiscardTs(floor)
+		s.clean(db)
 	}
 	return nil
 }
@@ -341,7 +383,8 @@ func (s *BodyStore) step(name string) error {
 // State says how far bodies are.
 func (s *BodyStore) State() BodyState { return s.dirty.state() }
 
-// Size is about how many bytes the durable ones take: without the newest, which are in no table yet.
+// Size is about how many bytes the durable ones take: without the keys of the newest, which are in no
+// table yet.
 func (s *BodyStore) Size() (n int64) {
 	db := s.badger.Load()
 	if db == nil {
@@ -350,7 +393,7 @@ func (s *BodyStore) Size() (n int64) {
 	for _, t := range db.Tables() {
 		n += int64(t.OnDiskSize)
 	}
-	return n
+	return n + valueBytes(s.cfg.Dir)
 }
 
 // Expect says that the ledger was loaded, or installed, at index. What is in memory only is dropped.
@@ -374,19 +417,17 @@ func (s *BodyStore) Scan(after []byte, version uint64, visit func(BodyRow) bool)
 	opts.PrefetchValues = false
 	it := txn.NewIterator(opts)
 	defer it.Close()
-	var p []byte
 	for it.Seek(append(slices.Clone(after), 0)); it.Valid(); it.Next() {
 		item := it.Item()
 		if slices.Equal(item.Key(), markerKey) {
 			continue
 		}
-		var err error
-		if p, err = item.ValueCopy(p[:0]); err != nil {
-			return fmt.Errorf("body %x in %s: %w", item.Key(), s.cfg.Dir, err)
+		value, err := s.readItem(item)
+		if errors.Is(err, errTorn) {
+			continue
 		}
-		value, err := openBody(item.Key(), item.Version(), p)
 		if err != nil {
-			return fmt.Errorf("%s: %w", s.cfg.Dir, err)
+			return err
 		}
 		if !visit(BodyRow{Key: item.Key(), Version: item.Version(), Value: value}) {
 			return nil

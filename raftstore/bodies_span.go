@@ -2,6 +2,7 @@ package raftstore
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -134,9 +135,10 @@ func (s *BodyStore) span(q bodySpan) (rows []BodyRow, next []byte, err error) {
 		}
 		row := BodyRow{Key: item.KeyCopy(nil), Version: item.Version()}
 		if !item.IsDeletedOrExpired() {
-			p, err := item.ValueCopy(nil)
-			if err == nil {
-				row.Value, err = openBody(row.Key, row.Version, p)
+			var err error
+			row.Value, err = s.readItem(item)
+			if errors.Is(err, errTorn) {
+				continue
 			}
 			if err != nil {
 				return nil, nil, err

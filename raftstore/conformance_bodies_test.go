@@ -236,18 +236,37 @@ func TestBodiesSurviveAnyEndOfAFlush(t *testing.T) {
 // the rest again.
 func TestBodiesSurviveAPowerCut(t *testing.T) {
 	t.Parallel()
+	t.Run("small values, in the log of the tables", func(t *testing.T) {
+		t.Parallel()
+		tearBodies(t, "*.mem", func(v int) (bodies []engine.Body) {
+			for i := range 150 {
+				bodies = append(bodies, aBody(v*1000+i, strings.Repeat("z", bodyValueBytes-50)))
+			}
+			return bodies
+		}, func(v int) []byte { return aRow(v*1000 + 149) })
+	})
+	t.Run("large values, in their own", func(t *testing.T) {
+		t.Parallel()
+		tearBodies(t, "*.vlog", func(v int) []engine.Body {
+			return []engine.Body{aBody(v, strings.Repeat("z", 30<<10))}
+		}, aRow)
+	})
+}
+
+// tearBodies is TestBodiesSurviveAPowerCut for one of Badger's logs, with what each entry makes beside a small
+// body, and the last key of it.
+func tearBodies(t *testing.T, log string, bodies func(int) []engine.Body, last func(int) []byte) {
 	dir, torn := t.TempDir(), t.TempDir()
 	s, err := OpenBodies(BodyConfig{Dir: dir})
 	require.NoError(t, err)
 	defer s.Close()
 	put := func(b Bodies, from, to uint64) {
 		for v := from; v <= to; v++ {
-			b.Put(v, []engine.Body{aBody(1, fmt.Sprint("one of ", v)),
-				aBody(int(v), strings.Repeat("z", 30<<10))})
+			b.Put(v, append(bodies(int(v)), aBody(1, fmt.Sprint("one of ", v))))
 		}
 	}
 	logs := func(dir string) []string {
-		names, err := filepath.Glob(filepath.Join(dir, "*.mem"))
+		names, err := filepath.Glob(filepath.Join(dir, log))
 		require.NoError(t, err)
 		require.Len(t, names, 1)
 		return names
@@ -285,7 +304,7 @@ func TestBodiesSurviveAPowerCut(t *testing.T) {
 		require.EqualValues(t, 3, again.State().Through, "torn at %d", at)
 		lost := 0
 		for v := uint64(4); v <= 40; v++ { // in whatever order they were written
-			if _, err := again.Get(aRow(int(v)), v); err != nil {
+			if _, err := again.Get(last(int(v)), v); err != nil {
 				require.ErrorIs(t, err, ErrNoBody)
 				lost++
 			}

@@ -72,6 +72,10 @@ type bodyReading struct {
 	marker uint64
 	stops  bool // Badger cannot open it
 	empty  bool // nothing was ever kept
+
+	inLogs bool             // logs are being read, not tables
+	logged map[bodyAt]bool  // what was read in logs
+	unread map[bodyAt]error // what could not be read: torn, if it is behind the marker
 }
 
 // complete holds what was read against the marker and the ledger. Behind an install bodies may still
@@ -116,15 +120,23 @@ func (r *bodyReading) readAll(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	newest, cut, err := newestValues(from)
+	if err != nil {
+		return err
+	}
 	for _, e := range entries {
 		path := filepath.Join(from, e.Name())
 		switch filepath.Ext(path) {
 		case ".mem":
+			r.bytes += allocated(path)
 			err = copyFile(path, filepath.Join(logs, e.Name()))
 		case ".sst":
 			r.bytes += sizeOf(path)
 			err = os.Symlink(path, filepath.Join(tables, e.Name()))
-		case "": // MANIFEST, KEYREGISTRY; DISCARD is made anew, and values stand in no file of their own
+		case ".vlog":
+			r.bytes += allocated(path)
+			err = linkValues(path, tables, logs, path == newest)
+		case "": // MANIFEST, KEYREGISTRY; DISCARD is made anew
 			if e.Name() != "DISCARD" {
 				err = os.Symlink(path, filepath.Join(tables, e.Name()))
 			}
@@ -132,7 +144,6 @@ func (r *bodyReading) readAll(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		r.bytes += sizeOf(filepath.Join(logs, e.Name()))
 	}
 	if err := dropEmptyLogs(logs); err != nil { // of the copies, as a start does
 		return err
@@ -141,10 +152,48 @@ func (r *bodyReading) readAll(ctx context.Context) (err error) {
 		r.stops = true
 		return err
 	}
+	// The logs first: they have the newest marker, and what a value that is torn was replaced by.
+	r.logged, r.unread = make(map[bodyAt]bool), make(map[bodyAt]error)
+	r.inLogs = true
+	if err := r.read(ctx, bodyOptions(logs, nil)); err != nil {
+		return err
+	}
+	r.inLogs = false
 	if err := r.read(ctx, bodyOptions(tables, nil).WithReadOnly(true)); err != nil {
 		return err
 	}
-	return r.read(ctx, bodyOptions(logs, nil))
+	for at, fault := range r.unread {
+		if at.version <= r.marker {
+			r.stops = r.stops || cut
+			return damaged(r.dir, "%v", fault)
+		}
+	}
+	return nil
+}
+
+// bodyAt names a version of a body.
+type bodyAt struct {
+	key     string
+	version uint64
+}
+
+// maxUnread bounds how many bodies may be unreadable before reading ends.
+const maxUnread = 100_000
+
+// linkValues shows a file of values to both: Badger cuts what is torn off the newest, so the logs get a
+// copy of that. One without values is left out: Badger deletes it, and cuts what a link leads to.
+func linkValues(path, tables, logs string, newest bool) error {
+	name := filepath.Base(path)
+	if sizeOf(path) <= valueFileHead {
+		return nil
+	}
+	if err := os.Symlink(path, filepath.Join(tables, name)); err != nil {
+		return err
+	}
+	if newest {
+		return copyFile(path, filepath.Join(logs, name))
+	}
+	return os.Symlink(path, filepath.Join(logs, name))
 }
 
 // read visits every version of every body of one Badger. It returns *CorruptError, or the cause when
@@ -186,12 +235,25 @@ func (r *bodyReading) take(item *badger.Item) error {
 	if item.IsDeletedOrExpired() {
 		return nil
 	}
+	at := bodyAt{string(item.Key()), item.Version()}
 	p, err := item.ValueCopy(nil)
 	if err == nil {
 		p, err = openBody(item.Key(), item.Version(), p)
 	}
-	if err != nil || slices.Equal(item.Key(), markerKey) {
-		return err
+	if err != nil {
+		if !r.logged[at] {
+			r.unread[at] = err
+		}
+		if len(r.unread) > maxUnread {
+			return err
+		}
+		return nil
+	}
+	if slices.Equal(item.Key(), markerKey) {
+		return nil
+	}
+	if r.inLogs {
+		r.logged[at] = true
 	}
 	r.count++
 	if r.check == nil || item.Version() > r.index {
