@@ -17,7 +17,7 @@ func (s *Store) Events(after uint64, limit int) ([]engine.Event, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
-	page := make([]engine.Event, 0, min(limit, 256))
+	var page []engine.Event // mostly there are a few new ones
 	err := s.machine.events.Read(after, func(e *engine.Event) bool {
 		page = append(page, *e)
 		return len(page) < limit

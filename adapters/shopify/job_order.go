@@ -1,6 +1,7 @@
 package shopify
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -226,8 +227,7 @@ func (j *job) input(o *orders.Order) (in orderInput, err error) {
 		}
 		row, ok := j.rowOf(o, l)
 		if !ok {
-			return in, refused("unmapped-sku", "%s has no variant in shop %s",
-				strconv.Quote(l.SKU+l.Theirs), j.id)
+			return in, j.unmapped(o, l)
 		}
 		line := lineInput{Variant: gidOf(kindVariant, row.VariantID), Quantity: l.Qty,
 			Ships: true, SKU: row.SKU, Title: l.Title}
@@ -256,11 +256,31 @@ func (j *job) input(o *orders.Order) (in orderInput, err error) {
 // no SKU of ours; what its home calls it is mapped all the same.
 func (j *job) rowOf(o *orders.Order, l *orders.Line) (mapping.Row, bool) {
 	sku := l.SKU
-	if sku == "" && l.Item.SellerSKU != "" && j.all.cfg.Mapping != nil {
-		row, _ := j.all.cfg.Mapping.BySellerSKU(o.Home.System, l.Item.Marketplace, l.Item.SellerSKU)
+	if sku == "" {
+		row, _ := j.mapped(o, l)
 		sku = row.SKU
 	}
 	return j.row(sku)
+}
+
+// unmapped says what is missing in the mapping for a line: the SKU of what its home sells, or a variant of
+// the SKU here.
+func (j *job) unmapped(o *orders.Order, l *orders.Line) error {
+	row, _ := j.mapped(o, l)
+	sku := cmp.Or(l.SKU, row.SKU)
+	if sku == "" {
+		return refused(mapping.UnmappedCode, "%s of %s is mapped to no SKU: map it, then retry",
+			strconv.Quote(cmp.Or(l.Item.SellerSKU, l.Theirs, l.Ref)), o.Home.System)
+	}
+	return refused(mapping.UnmappedCode, "%s has no variant in shop %s: map one, then retry", strconv.Quote(sku), j.id)
+}
+
+// mapped is the row of what a line's home calls it.
+func (j *job) mapped(o *orders.Order, l *orders.Line) (mapping.Row, bool) {
+	if l.Item.SellerSKU == "" || j.all.cfg.Mapping == nil {
+		return mapping.Row{}, false
+	}
+	return j.all.cfg.Mapping.BySellerSKU(o.Home.System, l.Item.Marketplace, l.Item.SellerSKU)
 }
 
 // row is the variant of a SKU in this shop.
