@@ -196,3 +196,19 @@ func TestAnOrderOfAmazonsHasItsShippingAndTaxes(t *testing.T) {
 		require.Zero(t, want.Cmp(got), "%s", got.FloatString(2))
 	}
 }
+
+// TestAnOrderOfAmazonsNamesWhatIsNotMapped: Amazon sends it, so the ledger asks for no SKU; the shop needs one.
+func TestAnOrderOfAmazonsNamesWhatIsNotMapped(t *testing.T) {
+	w := newWorld(t)
+	w.watch()
+	_, err := w.book.Receive(w.ctx, orders.Delivery{Connection: "amz"}, orders.Snapshot{
+		Home: orders.External{System: "amz", Kind: "order", ID: "902-2"}, CreatedAt: w.sim.Now(),
+		UpdatedAt: w.sim.Now(), FulfilledBy: "amazon",
+		Lines: []orders.SnapshotLine{{Ref: "l1", Qty: 1, Ordered: 1, SellerSKU: "AZ-Z"}}})
+	require.NoError(t, err)
+	failed := w.work()
+	require.Len(t, failed, 1)
+	for _, err := range failed {
+		require.ErrorContains(t, err, `"AZ-Z" of amz is mapped to no SKU`)
+	}
+}
