@@ -213,8 +213,3 @@ func (a *adapter) RunFlow(ctx context.Context, r connections.Run) error {
 	}
 	return fmt.Errorf("a seller has no flow %q", r.Flow)
 }
-
-// Catalogue is not read yet by a start: the mapping names seller SKUs. Its error is nil.
-func (a *adapter) Catalogue(context.Context, string) (connections.Page, error) {
-	return connections.Page{}, nil
-}

@@ -2,6 +2,7 @@ package spapi
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -156,6 +157,7 @@ func (t *Table) SellerReturn() (r SellerReturnRow) {
 type ListingRow struct {
 	SellerSKU string
 	ASIN      string
+	Barcode   string // where the product is named by its GTIN
 	Title     string
 	Price     string
 	Quantity  string // empty where Amazon holds the stock
@@ -167,11 +169,17 @@ type ListingRow struct {
 // ListingColumns are the columns without which a report of listings cannot be read.
 var ListingColumns = []string{"seller-sku", "fulfillment-channel"}
 
+// barcodeKinds are the kinds of product-id that are barcodes.
+var barcodeKinds = map[string]bool{"3": true, "4": true, "UPC": true, "EAN": true}
+
 // Listing reads the row of a report of listings.
 func (t *Table) Listing() (r ListingRow) {
 	r = ListingRow{SellerSKU: t.Text("seller-sku"), ASIN: t.Text("asin1"), Title: t.Text("item-name"),
 		Price: t.Text("price"), Quantity: t.Text("quantity"), Channel: t.Text("fulfillment-channel"),
 		Status: t.Text("status")}
+	if barcodeKinds[strings.ToUpper(t.Text("product-id-type"))] {
+		r.Barcode = t.Text("product-id")
+	}
 	r.Complaint = complaint(r.SellerSKU != "")
 	return r
 }
