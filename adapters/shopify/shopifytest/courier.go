@@ -34,6 +34,7 @@ type delivery struct {
 	sub       *subscription
 	topic     string
 	about     any
+	order     *order // that it is about, as about said under the shop's lock; nil: none
 	id, event string
 	triggered time.Time
 	n         uint64 // counts the deliveries of the shop: seeds its luck
@@ -135,7 +136,7 @@ func (c *courier) inject(d *delivery, kind, rule string) {
 func (c *courier) log(d *delivery, e Entry) {
 	e.Shop, e.Topic, e.Webhook, e.Event = d.shop.cfg.Name, d.topic, d.id, d.event
 	e.Fault, e.Attempt, e.Cause = d.fault, d.attempt, "system"
-	if o := orderOf(d.about); o != nil {
+	if o := d.order; o != nil {
 		e.Order, e.OrderName = gid{"Order", o.id}.String(), o.name
 	}
 	c.srv.journal.add(e)

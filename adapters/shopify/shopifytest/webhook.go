@@ -111,7 +111,7 @@ func (s *shop) notify(a *action, n note) {
 			continue
 		}
 		s.deliveries++
-		s.srv.courier.send(&delivery{shop: s, sub: x, topic: n.topic, about: n.about,
+		s.srv.courier.send(&delivery{shop: s, sub: x, topic: n.topic, about: n.about, order: orderOf(n.about),
 			id: s.uuid("webhook"), event: a.event, triggered: a.exact, n: s.deliveries})
 	}
 }
