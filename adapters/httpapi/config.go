@@ -11,6 +11,7 @@ import (
 
 	"holdfast/adapters/apikeys"
 	"holdfast/adapters/connections"
+	"holdfast/adapters/scope"
 )
 
 // Config is everything that a Server is told. Ledger and Node are required; a zero value elsewhere
@@ -28,6 +29,8 @@ type Config struct {
 	Flows       Flows
 	Routing     Routing
 	Tracer      Tracer
+	// Scope says what the flows will do with what the connections list. Default: /v1/scope is not found.
+	Scope func(context.Context) (*scope.Report, error)
 	// Health says how a connection does. Default: it is not shown.
 	Health func(ctx context.Context, id string) (connections.Health, error)
 	// Mappings and MappingAudit serve /v1/mappings. Default: none, and those calls are not found.

@@ -16,7 +16,7 @@ const batchPattern = "/v1/batch"
 func routes() []*route {
 	var all []*route
 	for _, group := range [][]*route{definitionRoutes(), stockRoutes(), reservationRoutes(),
-		operationRoutes(), traceRoutes(), hookRoutes(), keyRoutes()} {
+		operationRoutes(), traceRoutes(), scopeRoutes(), hookRoutes(), keyRoutes()} {
 		all = append(all, group...)
 	}
 	for _, group := range [][]*route{connectionRoutes(), flowRoutes(), routingRoutes(),

@@ -60,6 +60,7 @@ type listing struct {
 	sku, asin, barcode, title string
 	line                      int
 	fba, active               bool
+	mapped                    string // SKU that a row of the mapping names; empty: none does
 }
 
 // The kinds of product-id of GET_MERCHANT_LISTINGS_ALL_DATA that are barcodes.

@@ -52,6 +52,7 @@ type RegionReport struct {
 	FBAListings int    `json:"fba_listings"`
 	FBMListings int    `json:"fbm_listings"`
 	Inactive    int    `json:"inactive"`
+	Mapped      int    `json:"mapped"`     // a row of the mapping names it; none in files
 	BySKU       int    `json:"by_sku"`     // the seller SKU is ours
 	ToConfirm   int    `json:"to_confirm"` // recognised by something else
 	Unmapped    int    `json:"unmapped"`
@@ -103,17 +104,17 @@ var currencies = map[string]string{"US": "USD", "CA": "CAD", "MX": "MXN", "BR": 
 	"IE": "EUR", "SE": "SEK", "PL": "PLN", "TR": "TRY", "JP": "JPY", "AU": "AUD", "SG": "SGD",
 	"IN": "INR", "AE": "AED", "SA": "SAR", "EG": "EGP", "ZA": "ZAR"}
 
-// flows says what each flow will do with what is in the files.
-func (s *survey) flows(in Input) []Flow {
+// flows says what each flow will do with what was added.
+func (s *survey) flows() []Flow {
 	var all []Flow
-	if in.Shopify != nil {
+	if s.report.Shopify != nil {
 		all = append(all, s.shopFlows()...)
 	}
 	if len(s.regions) > 0 {
 		all = append(all, s.amazonFlows()...)
 	}
-	if in.NetSuite != nil {
-		all = append(all, s.erpFlow(in))
+	if s.report.NetSuite != nil {
+		all = append(all, s.erpFlow())
 	}
 	return all
 }
@@ -169,14 +170,14 @@ func (s *survey) amazonFlows() []Flow {
 	return []Flow{publish, prices, orders, levels}
 }
 
-func (s *survey) erpFlow(in Input) Flow {
+func (s *survey) erpFlow() Flow {
 	r := s.report.NetSuite
 	f := Flow{ID: "F12", Name: "NetSuite", Will: append(
 		lines(r.Items-r.NotStock-r.Duplicates, "items whose positions are read: %d"),
 		lines(r.Kits, "kits ordered as kit items, whose members are not counted twice: %d")...),
 		Wont: append(lines(r.NotStock, "items that are no stock: %d"),
 			lines(r.Duplicates, "items whose name is another's: %d")...)}
-	if in.Shopify != nil {
+	if s.report.Shopify != nil {
 		f.Wont = append(f.Wont, lines(s.report.Shopify.NotInERP, "SKUs of the shop without an item: %d")...)
 	}
 	if len(r.Currencies) > 1 {

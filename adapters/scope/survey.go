@@ -30,8 +30,7 @@ type Region struct {
 // Survey reads the files and says what is in them. It fails with the faults of all files, joined, each
 // a *FileError; then there is no report.
 func Survey(in Input) (*Report, error) {
-	s := &survey{report: &Report{}, skus: map[string]*ours{}, byBarcode: map[string][]string{},
-		similar: map[string][]string{}}
+	s := newSurvey()
 	var faults []error
 	if in.Shopify != nil {
 		shop, err := readShop(in.Shopify.Name, in.Shopify.Text)
@@ -57,9 +56,33 @@ func Survey(in Input) (*Report, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	s.compare(in)
-	s.report.Flows = s.flows(in)
-	return s.report, nil
+	return s.finish(), nil
+}
+
+func newSurvey() *survey {
+	return &survey{report: &Report{}, skus: map[string]*ours{}, byBarcode: map[string][]string{},
+		similar: map[string][]string{}}
+}
+
+// finish is the report of all that was added.
+func (s *survey) finish() *Report {
+	s.compare()
+	s.report.Flows = s.flows()
+	for i := range s.report.Flows {
+		f := &s.report.Flows[i]
+		f.Will, f.Wont = listed(f.Will), listed(f.Wont)
+	}
+	r := s.report
+	r.Flows, r.Regions, r.Findings = listed(r.Flows), listed(r.Regions), listed(r.Findings)
+	return r
+}
+
+// listed is a list that is written as one when it is empty.
+func listed[T any](list []T) []T {
+	if list == nil {
+		list = []T{}
+	}
+	return list
 }
 
 type survey struct {
@@ -159,6 +182,7 @@ func (s *survey) addERP(items []erpItem) {
 
 // How a listing was recognised.
 const (
+	byRow     = "mapping"
 	bySKU     = "sku"
 	byBarcode = "barcode"
 	byASIN    = "asin"
@@ -167,6 +191,10 @@ const (
 
 // match finds the SKU of ours that a listing is. More than one candidate is none.
 func (s *survey) match(l *listing, byAsin map[string]string) (sku, by string) {
+	if l.mapped != "" {
+		s.our(l.mapped, "", l.title, l.line)
+		return l.mapped, byRow
+	}
 	if s.skus[l.sku] != nil {
 		return l.sku, bySKU
 	}
@@ -234,6 +262,8 @@ func (s *survey) matched(r *regionState, l *listing, sku, by string) {
 		f.Code, f.Detail = "unmapped", "no SKU of the other files is this seller SKU"
 		s.find(f)
 		return
+	case byRow:
+		r.Mapped++
 	case bySKU:
 		r.BySKU++
 	default:
@@ -252,7 +282,7 @@ func (s *survey) matched(r *regionState, l *listing, sku, by string) {
 }
 
 // compare counts what needs all files.
-func (s *survey) compare(in Input) {
+func (s *survey) compare() {
 	for _, sku := range s.order {
 		o := s.skus[sku]
 		if !o.stock && !slices.ContainsFunc(s.regions, func(r *regionState) bool {
@@ -261,7 +291,7 @@ func (s *survey) compare(in Input) {
 			continue
 		}
 		s.report.SKUs++
-		if in.Shopify != nil && in.NetSuite != nil && o.stock {
+		if s.report.Shopify != nil && s.report.NetSuite != nil && o.stock {
 			switch {
 			case o.erp == 0:
 				s.report.Shopify.NotInERP++

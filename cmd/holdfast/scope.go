@@ -8,17 +8,18 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/adapters/scope"
+	"holdfast/cmd/internal/client"
 )
 
-const scopeHelp = `Reads export files and says what each flow will and will not do, before any credential and
-without a server.
+const scopeHelp = `Says what each flow will and will not do: with what the server's connections list, as their starts
+have read it; or, with files, before any credential and without a server.
 
   --shopify   the products export of the shop's admin (CSV)
   --amazon    REGION=FILE: the report GET_MERCHANT_LISTINGS_ALL_DATA of one marketplace (tab-separated);
               once for each marketplace, such as --amazon US=us.txt --amazon DE=de.txt
   --netsuite  an export of the items, from a list or a saved search (CSV)
 
-One file is enough; what needs two of them is left out. Nothing is written and nothing is sent.`
+Of files one is enough; what needs two of them is left out. Nothing is written and nothing is sent.`
 
 // maxExport is the most of one export file: some two million rows.
 const maxExport = 1 << 30
@@ -26,54 +27,53 @@ const maxExport = 1 << 30
 // scoping is one run of `scope`.
 type scoping struct {
 	*app
-	shopify, netsuite, output string
-	amazon                    []string
+	shopify, netsuite string
+	amazon            []string
 }
 
 func (a *app) scopeCommand() *cobra.Command {
 	sc := scoping{app: a}
-	c := &cobra.Command{
+	c := a.asks(&cobra.Command{
 		Use:   "scope",
-		Short: "Say from export files what each flow will and will not do",
+		Short: "Say what each flow will and will not do, from connections or from export files",
 		Long:  scopeHelp,
 		Args:  cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return sc.do(c.Context())
-		},
-	}
+	}, sc.do)
 	c.Flags().StringVar(&sc.shopify, "shopify", "", "products export of Shopify")
 	c.Flags().StringArrayVar(&sc.amazon, "amazon", nil, "REGION=FILE, listings report of one marketplace")
 	c.Flags().StringVar(&sc.netsuite, "netsuite", "", "export of the items of NetSuite")
-	c.Flags().StringVarP(&sc.output, "output", "o", "table", "form of the output: table, json, csv")
 	return c
 }
 
-func (sc *scoping) do(context.Context) error {
+func (sc *scoping) do(ctx context.Context, s session, _ []string) error {
+	report, err := sc.report(ctx, s)
+	if err != nil {
+		return err
+	}
+	switch s.out.form {
+	case "json":
+		return s.out.json(report)
+	case "csv":
+		return printFindings(s.out, report.Findings)
+	}
+	return printScope(s.out, report)
+}
+
+// report is made from files if there are any, and by the server if not.
+func (sc *scoping) report(ctx context.Context, s session) (*scope.Report, error) {
+	if sc.shopify == "" && sc.netsuite == "" && len(sc.amazon) == 0 {
+		var report scope.Report
+		_, err := s.client.Do(ctx, client.Call{Path: "/v1/scope"}, &report)
+		return &report, err
+	}
 	in, err := sc.input()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	report, err := scope.Survey(in)
-	if err != nil {
-		return err
-	}
-	out := sc.printer(sc.output)
-	switch sc.output {
-	case "json":
-		return out.json(report)
-	case "csv":
-		return printFindings(out, report.Findings)
-	}
-	return printScope(out, report)
+	return scope.Survey(in)
 }
 
 func (sc *scoping) input() (in scope.Input, err error) {
-	if sc.output != "table" && sc.output != "json" && sc.output != "csv" {
-		return in, usagef("-o %q must be one of table, json, csv", sc.output)
-	}
-	if sc.shopify == "" && sc.netsuite == "" && len(sc.amazon) == 0 {
-		return in, usagef("scope needs a file: --shopify, --amazon REGION=FILE or --netsuite")
-	}
 	read := func(name string) (*scope.File, error) {
 		if name == "" {
 			return nil, nil
@@ -120,12 +120,12 @@ func printScope(out printer, r *scope.Report) error {
 	var rows [][]any
 	for _, a := range r.Regions {
 		rows = append(rows, []any{a.Region, a.Currency, a.FBA, a.FBM, a.Both, a.Neither, a.Listings,
-			a.Unmapped, a.ToConfirm, a.Duplicates, a.KitsFBM, a.Inactive})
+			a.Mapped, a.Unmapped, a.ToConfirm, a.Duplicates, a.KitsFBM, a.Inactive})
 	}
 	if len(rows) > 0 {
 		out.line("Amazon: FBA, FBM, both and neither are of %d SKUs; the rest are listings", r.SKUs)
 		if err := out.rows([]string{"region", "currency", "FBA", "FBM", "both", "neither", "listings",
-			"unmapped", "to confirm", "duplicate", "kits FBM", "inactive"}, rows); err != nil {
+			"mapped", "unmapped", "to confirm", "duplicate", "kits FBM", "inactive"}, rows); err != nil {
 			return err
 		}
 	}

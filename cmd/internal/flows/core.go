@@ -28,6 +28,7 @@ import (
 	"holdfast/adapters/publish"
 	"holdfast/adapters/records"
 	"holdfast/adapters/routing"
+	"holdfast/adapters/scope"
 	"holdfast/adapters/shopify"
 	"holdfast/adapters/trace"
 	"holdfast/engine"
@@ -266,6 +267,7 @@ func (c *Core) Serve(to *httpapi.Config) {
 	to.Publishing, to.Answers = c.publisher, answers.New(c.cfg.Store, c.cfg.Now)
 	to.Outhooks = &outhooks.Desk{Book: c.outhooks, Tasks: c.tasks}
 	to.Webhooks = webhooks{c.hook, c.ready}
+	to.Scope = func(ctx context.Context) (*scope.Report, error) { return scope.Live(ctx, c.cfg.Store, c.table) }
 	to.Tracer = &trace.Tracer{
 		Store: c.cfg.Store, Orders: c.orders, Events: c.cfg.Events,
 		Systems: c.ids,
