@@ -373,10 +373,32 @@ func TestARefusedPushIsToldAndTriedAgainLater(t *testing.T) {
 	require.Equal(t, "NON_MUTABLE_INVENTORY_ITEM", s.Blocked)
 	require.Nil(t, s.Sent)
 	w.pub.cfg.Outlets = w
+	w.healed = nil
+	w.leads() // the next leader knows of nothing that somebody was told
 	w.settle()
 	require.Equal(t, int64(6), a.levels["a/A"].value)
 	s, _ = w.pub.book.Slot("a/A")
 	require.Empty(t, s.Blocked)
+	require.Contains(t, w.healed, "a/A")
+}
+
+// TestWhatWasRefusedAndIsDoneByHandIsWell: nobody pushes any more, because a read finds what is wanted.
+func TestWhatWasRefusedAndIsDoneByHandIsWell(t *testing.T) {
+	w, a, _ := pooled(t, 10)
+	w.pub.cfg.Outlets = refuses{w}
+	w.leads()
+	w.must(&engine.Adjust{SKU: "A", Location: "main", Delta: -4, Source: "wms"})
+	w.turns()
+	require.Len(t, w.failed, 1)
+	a.levels["a/A"].value, a.levels["a/A"].updated = 6, w.clock
+	w.pub.cfg.Outlets = w
+	w.healed = nil
+	pushes := len(a.pushes)
+	w.leads()
+	w.lead.pass("a")
+	w.settle()
+	require.Len(t, a.pushes, pushes)
+	require.Contains(t, w.healed, "a/A")
 }
 
 type refuses struct{ w *world }
@@ -413,8 +435,10 @@ func TestRun(t *testing.T) {
 			w.submit(&tx)
 		}
 		ages := make(chan time.Duration, 10)
+		fresh := make(chan string, 100)
 		p, err := New(Config{Store: live{w.store}, Stream: w, Outlets: w, Now: now,
-			Alert: func(_ context.Context, _ string, age time.Duration) { ages <- age }})
+			Alert: func(_ context.Context, _ string, age time.Duration) { ages <- age },
+			Fresh: func(_ context.Context, connection string) { fresh <- connection }})
 		require.NoError(t, err)
 		sweep()
 		ctx, cancel := context.WithCancel(t.Context())
@@ -433,6 +457,13 @@ func TestRun(t *testing.T) {
 		synctest.Wait()
 		require.Greater(t, <-ages, 30*time.Minute)
 		require.Empty(t, ages, "told once")
+		for len(fresh) > 0 {
+			<-fresh
+		}
+		sweep()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, "a", <-fresh)
 		cancel()
 		require.NoError(t, <-done)
 		require.NoError(t, <-done)

@@ -237,7 +237,10 @@ func (l *leading) tick(ctx context.Context) {
 			continue // nothing was swept yet: its start says so
 		}
 		l.p.metrics.watermark.WithLabelValues(connection).Set(age.Seconds())
-		if age > l.p.cfg.WatermarkAlert && !l.alerted[connection].Equal(mark) {
+		switch {
+		case age <= l.p.cfg.WatermarkAlert:
+			l.p.cfg.Fresh(ctx, connection)
+		case !l.alerted[connection].Equal(mark):
 			l.alerted[connection] = mark
 			l.p.cfg.Logger.Warn("watermark is old", "connection", connection, "age", age)
 			l.p.cfg.Alert(ctx, connection, age)

@@ -104,6 +104,13 @@ func (w *worker) write(ctx context.Context, list []*finding) error {
 		var tx records.Tx
 		var writeOf, opOf []int
 		for i, x := range list {
+			if x.healthy() { // also where nobody wrote that it is: what was told of it may be older
+				before := len(tx.Writes)
+				if err := w.l.p.cfg.Healed(ctx, &tx, x.slot.ID); err != nil {
+					return err
+				}
+				writeOf = append(writeOf, slices.Repeat([]int{i}, len(tx.Writes)-before)...)
+			}
 			if x.silent {
 				continue
 			}
@@ -235,6 +242,11 @@ func (x *finding) drift(cause string, now time.Time) {
 		d.Repair, d.Repaired = "none", now // it is what it should be
 	}
 	x.slot.Drift = d
+}
+
+// healthy reports whether the slot was found to be what it should be.
+func (x *finding) healthy() bool {
+	return x.seen != nil && x.slot.Blocked == "" && x.seen.Available == x.one.plan.Target
 }
 
 // like reports whether two reads show the same.

@@ -32,10 +32,14 @@ type Config struct {
 	WatermarkAlert time.Duration
 	// Alert is told that a connection's watermark is old, once until it has moved. Default: nobody.
 	Alert func(ctx context.Context, connection string, age time.Duration)
+	// Fresh is told once a minute of each connection whose watermark is not old, whoever was told before
+	// that it was. Default: nobody.
+	Fresh func(ctx context.Context, connection string)
 	// Failed is told of each push that was refused for good. It must not block. Default: nobody.
 	Failed func(ctx context.Context, f Failure)
-	// Healed is told of each push that was applied after Failed was told. Default: nobody.
-	Healed func(ctx context.Context, slotID string)
+	// Healed adds to the Tx by which a slot is what it should be what follows for those who were told of
+	// Failed, by whichever leader. Default: nothing.
+	Healed func(ctx context.Context, tx *records.Tx, slotID string) error
 	// Busy reports whether a call of ours that is not finished may have changed a slot: a difference
 	// there is then not unexplained yet. Default: none.
 	Busy func(ctx context.Context, s *Slot) (bool, error)
@@ -97,8 +101,11 @@ func (c Config) WithDefaults() Config {
 	if c.Failed == nil {
 		c.Failed = func(context.Context, Failure) {}
 	}
+	if c.Fresh == nil {
+		c.Fresh = func(context.Context, string) {}
+	}
 	if c.Healed == nil {
-		c.Healed = func(context.Context, string) {}
+		c.Healed = func(context.Context, *records.Tx, string) error { return nil }
 	}
 	if c.Stands == nil {
 		c.Stands = func(*Slot) bool { return true }

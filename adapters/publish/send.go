@@ -244,6 +244,12 @@ func (w *worker) acknowledge(ctx context.Context, sent []*gathered, fates []fate
 			}
 			s = fates[i].on(s, now)
 			tx.Replace(s.Record(tx), r.Version)
+			if fates[i].kind != done {
+				continue
+			}
+			if err := w.l.p.cfg.Healed(ctx, tx, s.ID); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -262,9 +268,6 @@ func (w *worker) after(ctx context.Context, one *gathered, f *fate) {
 	w.l.p.metrics.pushes.WithLabelValues(w.connection, f.kind.String()).Inc()
 	defer w.mark(s.ID)
 	if f.kind == done {
-		if w.backoff[s.ID].told {
-			cfg.Healed(ctx, s.ID)
-		}
 		delete(w.backoff, s.ID)
 		w.l.p.metrics.lag.WithLabelValues(w.connection).Observe(
 			cfg.Now().Sub(s.Sent.At).Seconds())
@@ -281,9 +284,6 @@ func (w *worker) after(ctx context.Context, one *gathered, f *fate) {
 	cfg.Logger.Info("push not applied", "slot", s.ID, "outcome", f.kind.String(), "code", f.code,
 		"tries", tries)
 	if f.kind == refused || tries >= tellAfter {
-		b := w.backoff[s.ID]
-		b.told = true
-		w.backoff[s.ID] = b
 		cfg.Failed(ctx, Failure{Slot: *s, Push: *s.Sent, Code: f.code, Detail: f.detail,
 			Tries: tries})
 	}

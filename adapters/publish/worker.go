@@ -35,7 +35,6 @@ type worker struct {
 type backoff struct {
 	tries int
 	until time.Time
-	told  bool // somebody was told of it
 }
 
 func newWorker(l *leading, connection string) *worker {

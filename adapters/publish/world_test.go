@@ -32,6 +32,7 @@ type world struct {
 	style  Style
 	orders int
 	failed []Failure
+	healed []string // slots that the writes which took effect said are well
 }
 
 // shop is a channel outside: it sells what its slots show, applies pushes when it likes, and tells of
@@ -83,6 +84,10 @@ func newWorld(t *testing.T, seed uint64) *world {
 	w.pub, err = New(Config{
 		Store: w, Stream: w, Outlets: w, Now: func() time.Time { return w.clock },
 		Failed: func(_ context.Context, f Failure) { w.failed = append(w.failed, f) },
+		Healed: func(_ context.Context, _ *records.Tx, slot string) error {
+			w.healed = append(w.healed, slot)
+			return nil
+		},
 	})
 	require.NoError(t, err)
 	w.store.Define(t, &engine.DefineLocation{Location: "main", Kind: engine.Merchant,

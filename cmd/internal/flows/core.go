@@ -138,7 +138,7 @@ func (c *Core) makePublisher() (err error) {
 		Outlets: late(func() publish.Outlets {
 			return outlets{c.registry, c.shops, c.sellers, &c.passes, c.cfg.Now}
 		}),
-		Failed: told.pushFailed, Healed: told.pushHealed, Alert: told.markOld,
+		Failed: told.pushFailed, Healed: told.pushCleared, Alert: told.markOld, Fresh: told.markFresh,
 		Busy: func(ctx context.Context, s *publish.Slot) (bool, error) { return c.busy.Busy(ctx, s) },
 		Astray: func(ctx context.Context, s *publish.Slot, tally uint64) (publish.Astray, error) {
 			return c.busy.Astray(ctx, s, tally)
@@ -163,7 +163,7 @@ func (c *Core) makeShops() (err error) {
 	c.shops, err = shopify.New(shopify.Config{
 		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Mapping: c.index,
 		Now: c.cfg.Now, Logger: c.cfg.Logger, Vault: c.cfg.Vault,
-		Ended: failures{store: c.cfg.Store, now: c.cfg.Now}.pushEnded,
+		Ended: failures{store: c.cfg.Store, now: c.cfg.Now}.pushCleared,
 	})
 	if err != nil {
 		return wrap("shopify", err)
@@ -188,7 +188,7 @@ func (c *Core) makeSellers() (err error) {
 	c.sellers, err = amazon.New(amazon.Config{
 		Store: c.cfg.Store, Registry: c.registry, Book: c.orders, Now: c.cfg.Now, Logger: c.cfg.Logger,
 		Metrics: c.cfg.Registry, Vault: c.cfg.Vault, Mapping: c.index,
-		Ended: failures{store: c.cfg.Store, now: c.cfg.Now}.pushEnded,
+		Ended: failures{store: c.cfg.Store, now: c.cfg.Now}.pushCleared,
 	})
 	if err != nil {
 		return wrap("amazon", err)

@@ -29,11 +29,9 @@ func (f failures) pushFailed(ctx context.Context, p publish.Failure) {
 	})
 }
 
-func (f failures) pushHealed(ctx context.Context, slot string) { f.clear(ctx, pushTrace(slot)) }
-
-// pushEnded closes what is open about the pushes of a slot with the Tx that ends it, or makes it another
-// number. It fails with the store's error.
-func (f failures) pushEnded(ctx context.Context, tx *records.Tx, slot string) error {
+// pushCleared closes what is open about the pushes of a slot with the Tx by which it is what it should be,
+// ends, or becomes another number. It fails with the store's error.
+func (f failures) pushCleared(ctx context.Context, tx *records.Tx, slot string) error {
 	return exceptions.Clear(ctx, f.store, tx, pushTrace(slot), f.now())
 }
 
@@ -44,6 +42,10 @@ func (f failures) markOld(ctx context.Context, connection string, age time.Durat
 		Detail: fmt.Sprintf("for %v nothing has proven that every sale of %s is in: quantities do not rise",
 			age.Round(time.Second), connection),
 	})
+}
+
+func (f failures) markFresh(ctx context.Context, connection string) {
+	f.clear(ctx, markTrace(connection))
 }
 
 func (f failures) raise(ctx context.Context, e exceptions.Exception) {
